@@ -1,0 +1,88 @@
+"""One typed library for every place where bytes are kept.
+
+>>> import omnistorage
+>>> with omnistorage.open("memory://") as storage:
+...     info = storage.write_bytes("greeting.txt", b"hello")
+...     storage.read_bytes("greeting.txt")
+b'hello'
+"""
+
+from __future__ import annotations
+
+from .core.backend import Backend, ExtendedBackend
+from .core.errors import (
+    AlreadyExists,
+    Cancelled,
+    Closed,
+    ConfigError,
+    Corrupted,
+    InvalidPath,
+    IsADirectory,
+    MissingExtra,
+    NoSpace,
+    NotADirectory,
+    NotEmpty,
+    NotFound,
+    PermissionDenied,
+    PreconditionFailed,
+    RateLimited,
+    ReadOnly,
+    SourceChanged,
+    StorageError,
+    TimedOut,
+    Truncated,
+    Unauthenticated,
+    UnknownOption,
+    UnknownRemote,
+    UnknownScheme,
+    Unreachable,
+    Unsupported,
+)
+from .core.features import Features
+from .core.info import Kind, ObjectInfo
+from .opening import open
+from .registry import backends, register
+from .storage import Storage, copy_path, move_path
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "open",
+    "Storage",
+    "copy_path",
+    "move_path",
+    "backends",
+    "register",
+    "Backend",
+    "ExtendedBackend",
+    "ObjectInfo",
+    "Kind",
+    "Features",
+    "StorageError",
+    "AlreadyExists",
+    "Cancelled",
+    "Closed",
+    "ConfigError",
+    "Corrupted",
+    "InvalidPath",
+    "IsADirectory",
+    "MissingExtra",
+    "NoSpace",
+    "NotADirectory",
+    "NotEmpty",
+    "NotFound",
+    "PermissionDenied",
+    "PreconditionFailed",
+    "RateLimited",
+    "ReadOnly",
+    "SourceChanged",
+    "TimedOut",
+    "Truncated",
+    "Unauthenticated",
+    "UnknownOption",
+    "UnknownRemote",
+    "UnknownScheme",
+    "Unreachable",
+    "Unsupported",
+    "__version__",
+]

@@ -1,0 +1,1 @@
+"""The narrow waist: what drivers, layers and the front door agree on."""

@@ -1,0 +1,28 @@
+"""``scheme://authority/path?option=value`` and the other ways to say where bytes are, taken apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import msgspec
+
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+class Address(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a storage is.
+
+    Attributes:
+        scheme: The driver's scheme.
+        authority: Host, bucket or account: what stands between ``//`` and the next ``/``.
+        path: What stands behind it, percent-decoded, as written (no normalisation).
+        options: Settings by name, as texts.
+        remote: Name of the configured remote it came from, or empty.
+    """
+
+    scheme: str
+    authority: str = ""
+    path: str = ""
+    options: Mapping[str, str] = _NOTHING
+    remote: str = ""

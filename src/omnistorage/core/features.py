@@ -1,0 +1,94 @@
+"""What a storage can do, as a value that callers can ask before they try."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Features(msgspec.Struct, frozen=True):
+    """The abilities of a storage.
+
+    The first group follows from the verbs that a driver overrides and is never written by hand; the second
+    group are facts that the driver states about its service. The conformance suite proves both.
+
+    Attributes:
+        copy: Copies an object without moving its bytes through us.
+        move: Renames an object, replacing what is at the target.
+        mkdir: Has real directories, which can be empty.
+        set_modified: Can change the time of modification of an object that is there.
+        upload: Takes objects in parts (``begin_upload``).
+        resume_upload: Another process can go on with an upload by its token.
+        delete_many: Deletes several objects with one request.
+        hash: Computes hashes at the service.
+        presign: Makes links that work without credentials.
+        versions: Keeps earlier versions of an object.
+        about: Says how full it is.
+        set_metadata: Can change metadata of an object that is there.
+        watch: Reports changes as they happen.
+
+        recursive: ``list(recursive=True)`` answers with all below a prefix in one go.
+        ordered: Pages come in path order (see ``ObjectInfo.order``).
+        ranges: ``get`` with an offset or a length reads only these bytes.
+        atomic_put: A reader sees the old or the new object, never a part of one.
+        if_absent: ``put`` can refuse to replace, without a race.
+        mtime: Keeps the time of modification that ``put`` is given.
+        precision: Step of the kept time of modification in nanoseconds.
+        metadata: Keeps user metadata.
+        content_type: Keeps the MIME type.
+        hashes: Names of hashes that a listing or ``stat`` gives for free.
+        computes: Names of hashes that ``hash`` computes.
+        case_insensitive: ``A`` and ``a`` are the same object.
+        max_name: Longest part of a path in bytes of UTF-8, or None.
+        max_path: Longest path in bytes of UTF-8, or None.
+        local: Objects are files of this machine.
+        any_key: Keys are opaque: ``a//b``, ``./`` and ``../x`` are ordinary keys.
+    """
+
+    copy: bool = False
+    move: bool = False
+    mkdir: bool = False
+    set_modified: bool = False
+    upload: bool = False
+    resume_upload: bool = False
+    delete_many: bool = False
+    hash: bool = False
+    presign: bool = False
+    versions: bool = False
+    about: bool = False
+    set_metadata: bool = False
+    watch: bool = False
+
+    recursive: bool = False
+    ordered: bool = False
+    ranges: bool = False
+    atomic_put: bool = False
+    if_absent: bool = False
+    mtime: bool = False
+    precision: int = 1
+    metadata: bool = False
+    content_type: bool = False
+    hashes: frozenset[str] = frozenset()
+    computes: frozenset[str] = frozenset()
+    case_insensitive: bool = False
+    max_name: int | None = None
+    max_path: int | None = None
+    local: bool = False
+    any_key: bool = False
+
+
+DERIVED: dict[str, str] = {
+    "copy": "copy",
+    "move": "move",
+    "mkdir": "mkdir",
+    "set_modified": "set_modified",
+    "upload": "begin_upload",
+    "resume_upload": "resume_upload",
+    "delete_many": "delete_many",
+    "hash": "hash",
+    "presign": "presign",
+    "versions": "versions",
+    "about": "about",
+    "set_metadata": "set_metadata",
+    "watch": "watch",
+}
+"""Feature to the verb that a driver overrides to have it."""

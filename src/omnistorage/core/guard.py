@@ -1,0 +1,95 @@
+"""The back door: the one place where a service's errors become ours, late ones too."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, NoReturn, TypeVar
+
+from .errors import StorageError
+from .info import ObjectInfo
+from .layer import Layer
+from .streams import ByteStream, fill
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+T = TypeVar("T")
+
+
+class Guard(Layer):
+    """Translates what a driver raises, and adds verb, path and scheme to what it raises bare."""
+
+    def around(self, op: str, path: str, call: Callable[[], T]) -> T:
+        try:
+            return call()
+        except Exception as exc:
+            self.translate(op, path, exc)
+
+    def get(self, path: str, offset: int = 0, length: int | None = None) -> ByteStream:
+        try:
+            stream = self.inner.get(path, offset, length)
+        except Exception as exc:
+            self.translate("get", path, exc)
+        return GuardedStream(self, path, stream)
+
+    def versions(self, path: str) -> Iterator[ObjectInfo]:
+        try:
+            yield from self.inner.versions(path)
+        except Exception as exc:
+            self.translate("versions", path, exc)
+
+    def translate(self, op: str, path: str, exc: Exception) -> NoReturn:
+        """Raise the error of ours that ``exc`` means, with ``exc`` as its cause; a bug flies on as it is."""
+        if isinstance(exc, StorageError):
+            exc.op = exc.op or op
+            exc.path = exc.path or path
+            exc.scheme = exc.scheme or self.scheme
+            raise exc
+        kind = self.inner.classify(exc)
+        if kind is None:
+            raise exc
+        # The default words of our class are better than the library's where the class is precise.
+        text = "" if kind is not StorageError else str(exc) or type(exc).__name__
+        raise kind(text, op=op, path=path, scheme=self.scheme) from exc
+
+
+class GuardedStream(io.RawIOBase):
+    """A stream whose late errors are translated like those of its opening."""
+
+    def __init__(self, guard: Guard, path: str, stream: ByteStream) -> None:
+        self._guard = guard
+        self._path = path
+        self.raw = stream
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:
+        try:
+            return self.raw.read(size)
+        except Exception as exc:
+            self._guard.translate("read", self._path, exc)
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        try:
+            return fill(self.raw, buffer)
+        except Exception as exc:
+            self._guard.translate("read", self._path, exc)
+
+    def fileno(self) -> int:
+        """The descriptor of a local file, so that the kernel can copy; UnsupportedOperation elsewhere."""
+        fileno = getattr(self.raw, "fileno", None)
+        if fileno is None:
+            raise io.UnsupportedOperation("fileno")
+        return int(fileno())
+
+    def close(self) -> None:
+        if self.closed:
+            return
+        try:
+            self.raw.close()
+        except Exception as exc:
+            self._guard.translate("close", self._path, exc)
+        finally:
+            super().close()

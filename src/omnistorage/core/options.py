@@ -1,0 +1,102 @@
+"""Options of drivers and verbs: typed structs that explain themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+import msgspec
+
+from .errors import ConfigError, UnknownOption
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+class PutOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How to store a body.
+
+    Attributes:
+        content_type: MIME type; None lets the service decide.
+        mtime_ns: Time of modification to record, nanoseconds of Unix time; ignored where ``features.mtime`` is
+            false. None records the present.
+        metadata: User metadata; keys are lower-case ASCII.
+        if_absent: Fail with AlreadyExists rather than replace.
+        mode: POSIX permission bits to set, or None; ignored by services without them.
+    """
+
+    content_type: str | None = None
+    mtime_ns: int | None = None
+    metadata: Mapping[str, str] = _NOTHING
+    if_absent: bool = False
+    mode: int | None = None
+
+
+class NoOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A driver that needs no settings."""
+
+
+def from_text(kind: type[T], values: Mapping[str, Any], *, where: str) -> T:
+    """Make a struct of options from texts, as they come from an address, the environment or a file.
+
+    Dashes in names count as underscores; ``true``/``1``/``yes``/``on`` and their opposites are booleans.
+
+    Args:
+        kind: The struct to make.
+        values: Option name to text (or a value that already has its type).
+        where: What the options are for, used in messages (``s3``).
+
+    Raises:
+        UnknownOption: Names the wrong option and lists the known ones.
+        ConfigError: A value does not fit its option.
+    """
+    known = {field.name: field for field in msgspec.structs.fields(kind)}
+    clean: dict[str, Any] = {}
+    for given, value in values.items():
+        key = given.replace("-", "_").lower()
+        if key not in known:
+            raise UnknownOption(f"{where}: unknown option {given!r}; known: {_listing(known)}")
+        clean[key] = _lowered(value) if _is_bool(known[key].type) else value
+    try:
+        return msgspec.convert(clean, kind, strict=False)
+    except msgspec.ValidationError as exc:
+        raise ConfigError(f"{where}: {_plain(str(exc))}") from exc
+
+
+def help_of(kind: type[msgspec.Struct]) -> dict[str, str]:
+    """Return option name to its help text, taken from the ``Attributes:`` section of the docstring."""
+    helps: dict[str, str] = {}
+    current = ""
+    _, _, section = (kind.__doc__ or "").partition("Attributes:")
+    for line in section.splitlines():
+        text = line.strip()
+        name, colon, rest = text.partition(":")
+        if colon and name.isidentifier():
+            current, helps[name] = name, rest.strip()
+        elif current and text:
+            helps[current] += " " + text
+    return helps
+
+
+def _listing(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names)) or "none"
+
+
+def _is_bool(kind: object) -> bool:
+    return kind is bool or bool in getattr(kind, "__args__", ())
+
+
+def _lowered(value: Any) -> Any:
+    words = {"yes": True, "on": True, "": True, "no": False, "off": False}
+    if isinstance(value, str):
+        return words.get(value.lower(), value.lower())
+    return value
+
+
+def _plain(message: str) -> str:
+    """Turn msgspec's ``Expected `int`, got `str` - at `$.size``` into words for a person."""
+    text, _, at = message.partition(" - at `$.")
+    text = text.replace("`", "'")
+    return f"option {at.rstrip('`')!r}: {text[:1].lower()}{text[1:]}" if at else text

@@ -1,0 +1,115 @@
+"""Readers: a stream over a range of an object that can seek by asking again from elsewhere."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+from .driver import Driver
+from .errors import Closed
+from .streams import ByteStream, fill
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+
+class ObjectReader(io.RawIOBase):
+    """The bytes of an object from ``offset`` on, at most ``length`` of them.
+
+    The object is opened at once, so that a missing one is an error here and not at the first read. Seeking is
+    free until the next read, which opens the object again where it is wanted.
+    """
+
+    def __init__(self, driver: Driver, path: str, offset: int = 0, length: int | None = None) -> None:
+        if offset < 0:
+            raise ValueError(f"offset is a number of bytes from the start, not {offset}")
+        if length is not None and length < 0:
+            raise ValueError(f"length is a number of bytes, not {length}")
+        self._driver = driver
+        self._path = path
+        self._offset = offset
+        self._length = length
+        self._position = 0
+        self._stream: ByteStream | None = driver.get(path, offset, length)
+        self._stream_at = 0
+
+    @property
+    def name(self) -> str:
+        """The path that is read."""
+        return self._path
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def seekable(self) -> bool:
+        """Return True."""
+        return True
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        """Read into ``buffer`` and return the number of bytes, 0 at the end."""
+        stream = self._at_position()
+        count = fill(stream, buffer) if stream is not None else 0
+        self._advance(count)
+        return count
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read at most ``size`` bytes; all that is left if negative or None."""
+        if size is None or size < 0:
+            return self.readall()
+        stream = self._at_position()
+        data = stream.read(size) if stream is not None else b""
+        self._advance(len(data))
+        return data
+
+    def tell(self) -> int:
+        """Return the position within the range."""
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        """Move to a position within the range and return it."""
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position}.get(whence)
+        if base is None:
+            base = self._size()
+        if base + offset < 0:
+            raise ValueError(f"position {base + offset} is before the start")
+        self._position = base + offset
+        return self._position
+
+    def fileno(self) -> int:
+        """The descriptor of a local file; UnsupportedOperation for anything else."""
+        fileno = getattr(self._stream, "fileno", None)
+        if fileno is None:
+            raise io.UnsupportedOperation("fileno")
+        return int(fileno())
+
+    def close(self) -> None:
+        """Close the stream; a second call does nothing."""
+        if not self.closed and self._stream is not None:
+            self._stream.close()
+        super().close()
+
+    def _at_position(self) -> ByteStream | None:
+        """Return a stream that stands where we are; None if that is beyond the range."""
+        if self.closed:
+            raise Closed(op="read", path=self._path, scheme=self._driver.scheme)
+        if self._stream is None or self._stream_at != self._position:
+            left = None if self._length is None else self._length - self._position
+            if left is not None and left <= 0:
+                return None
+            if self._stream is not None:
+                self._stream.close()
+            self._stream = self._driver.get(self._path, self._offset + self._position, left)
+            self._stream_at = self._position
+        return self._stream
+
+    def _advance(self, count: int) -> None:
+        self._position += count
+        self._stream_at = self._position if count else self._stream_at
+
+    def _size(self) -> int:
+        whole = self._driver.stat(self._path).size
+        if whole is None:
+            raise io.UnsupportedOperation("the storage does not say how large this object is")
+        rest = max(0, whole - self._offset)
+        return rest if self._length is None else min(rest, self._length)

@@ -1,0 +1,133 @@
+"""Walking a tree: pages of one directory, or of all below it, always in path order."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterator
+from typing import IO, Final
+
+from .driver import Driver
+from .errors import StorageError
+from .info import DIR, ObjectInfo
+
+Infos = list[ObjectInfo]
+Enter = Callable[[ObjectInfo], bool]
+Failed = Callable[[str, StorageError], None]
+
+SORT_IN_MEMORY: Final = 200_000
+"""Entries of one unordered directory that are sorted in memory; more are sorted by way of the disk."""
+
+
+def pages(driver: Driver, path: str = "", *, recursive: bool = False) -> Iterator[Infos]:
+    """Yield the pages of one directory, in path order."""
+    found = _raw_pages(driver, path, recursive)
+    return found if driver.features.ordered else _sorted_pages(found)
+
+
+def walk(
+    driver: Driver, path: str = "", *, enter: Enter | None = None, failed: Failed | None = None
+) -> Iterator[Infos]:
+    """Yield all below the directory ``path`` in path order, as lists of entries.
+
+    A directory is followed by what stands in it. Memory stays flat: one page for each directory that is open.
+
+    Args:
+        driver: The storage.
+        path: The directory; empty for the root.
+        enter: Says of a directory whether to go into it; it is yielded either way. All, if None.
+        failed: Gets the path of a directory whose listing failed, and the error; the walk goes on beside it.
+            Without it, and for ``path`` itself, the error is raised.
+    """
+    if driver.features.recursive and enter is None:
+        yield from pages(driver, path, recursive=True)
+        return
+    # A stack of our own: trees may be deeper than Python's.
+    open_dirs = [(path, _pieces(pages(driver, path)))]
+    while open_dirs:
+        folder, pieces = open_dirs[-1]
+        try:
+            piece = next(pieces, None)
+        except StorageError as exc:
+            if failed is None or len(open_dirs) == 1:
+                raise
+            failed(folder, exc)
+            piece = None
+        if piece is None:
+            open_dirs.pop()
+            continue
+        yield piece
+        last = piece[-1]
+        if last.kind is DIR and (enter is None or enter(last)):
+            open_dirs.append((last.path, _pieces(pages(driver, last.path))))
+
+
+def _pieces(found: Iterator[Infos]) -> Iterator[Infos]:
+    """Cut pages behind each directory, so that what stands in it can follow."""
+    for page in found:
+        start = 0
+        for index, info in enumerate(page, 1):
+            if info.kind is DIR:
+                yield page[start:index]
+                start = index
+        if start < len(page):
+            yield page[start:] if start else page
+
+
+def _raw_pages(driver: Driver, path: str, recursive: bool) -> Iterator[Infos]:
+    token: object = None
+    while True:
+        page = driver.list(path, recursive=recursive, page=token)
+        if page.infos:
+            yield page.infos
+        if page.next is None:
+            return
+        token = page.next
+
+
+def _sorted_pages(found: Iterator[Infos]) -> Iterator[Infos]:
+    """Sort pages that come in no order; beyond a size by way of temporary files."""
+    held: Infos = []
+    runs: list[IO[bytes]] = []
+    try:
+        for page in found:
+            held += page
+            if len(held) > SORT_IN_MEMORY:
+                runs.append(_spill(held))
+                held = []
+        held.sort(key=_order)
+        if not runs:
+            if held:
+                yield held
+            return
+        merged = heapq.merge(held, *map(_load, runs), key=_order)
+        while chunk := [info for _, info in zip(range(1000), merged, strict=False)]:
+            yield chunk
+    finally:
+        for run in runs:
+            run.close()
+
+
+def _order(info: ObjectInfo) -> str:
+    return info.order
+
+
+def _spill(infos: Infos) -> IO[bytes]:
+    import pickle
+    import tempfile
+
+    run = tempfile.TemporaryFile(prefix="omnistorage-sort-")
+    infos.sort(key=_order)
+    for start in range(0, len(infos), 1000):
+        pickle.dump(infos[start : start + 1000], run, protocol=pickle.HIGHEST_PROTOCOL)
+    run.seek(0)
+    return run
+
+
+def _load(run: IO[bytes]) -> Iterator[ObjectInfo]:
+    import pickle
+
+    while True:
+        try:
+            yield from pickle.load(run)
+        except EOFError:
+            return

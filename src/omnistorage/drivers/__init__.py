@@ -1,0 +1,1 @@
+"""One file per protocol; the file's name is the scheme."""

@@ -1,0 +1,1 @@
+"""One file per layer: a driver around a driver."""

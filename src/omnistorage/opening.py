@@ -1,0 +1,4 @@
+"""Address or remote name to Storage."""
+
+
+def open(*a): ...
