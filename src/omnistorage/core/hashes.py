@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import os
 import zlib
@@ -37,8 +36,8 @@ PREFERENCE: Final[tuple[str, ...]] = (
     # Both of these outrun the disk; the faster one comes second as it can be forged.
     "blake3",
     "xxh128",
-    "md5",
     "sha1",
+    "md5",
     "mailru",
     "sha512",
     "hidrive",
@@ -60,7 +59,10 @@ STRONG: Final[frozenset[str]] = frozenset(NAMES) - {"crc32", "crc32c", "xxh3", "
 CHUNK: Final = 1 << 18
 """Bytes read at a time: fits the second-level cache, and outweighs the cost of a call."""
 
-# A file of up to this many bytes costs one small allocation and two reads.
+# Windows would translate line ends.
+_READ: Final = os.O_RDONLY | getattr(os, "O_BINARY", 0)
+
+# Memory for a larger first read would cost more than the hash of a small file.
 _FIRST_READ: Final = 1 << 16
 
 _LIBRARIES: Final = {
@@ -140,7 +142,9 @@ def best_common(
 
 def to_base64(hexdigest: str) -> str:
     """Return a hash as ``rclone hashsum --base64`` prints it: URL-safe, padded."""
-    return base64.urlsafe_b64encode(bytes.fromhex(hexdigest)).decode("ascii")
+    from base64 import urlsafe_b64encode
+
+    return urlsafe_b64encode(bytes.fromhex(hexdigest)).decode("ascii")
 
 
 class MultiHasher:
@@ -177,12 +181,13 @@ def hash_file(path: str | os.PathLike[str], names: Iterable[str]) -> dict[str, s
     hashes = MultiHasher(names)
     # Mapping the file into memory is up to 1.4 times as fast, but then a file that is cut short
     # meanwhile kills the process by SIGBUS. File objects cost more than a small file's hash.
-    handle = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    handle = os.open(path, _READ)
     try:
         size = _FIRST_READ
         while data := os.read(handle, size):
             hashes.update(data)
-            size = CHUNK
+            if len(data) == size:
+                size = CHUNK
     finally:
         os.close(handle)
     return hashes.hexdigests()
@@ -243,10 +248,28 @@ class _Crc:
 # Imports stand in the functions: a listing or a plain copy loads none of these libraries.
 
 
-def _hashlib(name: str) -> Hasher:
+def _md5() -> Hasher:
     import hashlib
 
-    return hashlib.new(name, usedforsecurity=False)
+    return hashlib.md5(usedforsecurity=False)
+
+
+def _sha1() -> Hasher:
+    import hashlib
+
+    return hashlib.sha1(usedforsecurity=False)
+
+
+def _sha256() -> Hasher:
+    import hashlib
+
+    return hashlib.sha256(usedforsecurity=False)
+
+
+def _sha512() -> Hasher:
+    import hashlib
+
+    return hashlib.sha512(usedforsecurity=False)
 
 
 def _blake3() -> Hasher:
@@ -282,7 +305,7 @@ def _whirlpool() -> Hasher:
     import hashlib
 
     if "whirlpool" in hashlib.algorithms_available:
-        return _hashlib("whirlpool")
+        return hashlib.new("whirlpool")
     from .whirlpool import Whirlpool
 
     return Whirlpool()
@@ -313,12 +336,12 @@ def _quickxor() -> Hasher:
 
 
 _MAKERS: Final[dict[str, Callable[[], Hasher]]] = {
-    "md5": lambda: _hashlib("md5"),
-    "sha1": lambda: _hashlib("sha1"),
+    "md5": _md5,
+    "sha1": _sha1,
     "whirlpool": _whirlpool,
     "crc32": _crc32,
-    "sha256": lambda: _hashlib("sha256"),
-    "sha512": lambda: _hashlib("sha512"),
+    "sha256": _sha256,
+    "sha512": _sha512,
     "blake3": _blake3,
     "xxh3": _xxh3,
     "xxh128": _xxh128,

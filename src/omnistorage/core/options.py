@@ -25,6 +25,7 @@ class PutOptions(msgspec.Struct, frozen=True, kw_only=True):
         metadata: User metadata; keys are lower-case ASCII.
         if_absent: Fail with AlreadyExists rather than replace.
         mode: POSIX permission bits to set, or None; ignored by services without them.
+        consume: The body's local file is not needed afterwards: it may be renamed rather than copied.
     """
 
     content_type: str | None = None
@@ -32,6 +33,7 @@ class PutOptions(msgspec.Struct, frozen=True, kw_only=True):
     metadata: Mapping[str, str] = _NOTHING
     if_absent: bool = False
     mode: int | None = None
+    consume: bool = False
 
 
 class NoOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -61,11 +61,14 @@ class Body(ABC):
 
     Attributes:
         size: Bytes, or None if not known before the end.
-        local_path: The file of this machine that holds exactly these bytes, or None; lets the kernel copy.
+        local_path: The file of this machine that holds exactly these bytes, or None.
+        progress: Called with the number of bytes that a driver moved by other means than reading the stream (the
+            kernel); whoever reads the stream is seen doing so. May raise, to stop.
     """
 
     size: int | None = None
     local_path: str | None = None
+    progress: Callable[[int], object] | None = None
 
     @abstractmethod
     def open(self) -> ByteStream:
@@ -73,6 +76,13 @@ class Body(ABC):
 
         Raises:
             Unsupported: They can be read only once, and were.
+        """
+
+    def check(self) -> None:
+        """Make sure that the bytes are still those which were opened; called before the object appears.
+
+        Raises:
+            SourceChanged: They were changed while they were read.
         """
 
 

@@ -90,8 +90,7 @@ def parse_duration(text: str) -> float | None:
         return float(single[1]) * _SECONDS[single[2] or "s"]
     if re.fullmatch(rf"[+-]?(?:{_COMPOUND})+", text, re.ASCII):
         total = sum(
-            float(number) * _SECONDS[unit]
-            for number, unit in re.findall(r"([\d.]+)([a-zµμ]+)", text, re.ASCII)
+            float(number) * _SECONDS[unit] for number, unit in re.findall(r"([\d.]+)([a-zµμ]+)", text, re.ASCII)
         )
         return -total if text[0] == "-" else total
     raise ValueError(f"bad duration {text!r}: want a number and ms, s, m, h, d, w, M or y (90s, 1h30m, 1.5d), or off")

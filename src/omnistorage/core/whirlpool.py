@@ -29,7 +29,7 @@ _KEY: Final = sum(((1 << 64) - 1) << (_COLUMN * column) for column in range(8))
 
 
 class Whirlpool(Blocks):
-    """512 bits; about a megabyte a second."""
+    """512 bits; about half a megabyte a second."""
 
     block_size = 64
 
@@ -99,9 +99,7 @@ def _compress(state: bytes, block: bytes) -> bytes:
     both = key | (key ^ data) << 64
     for constant in constants:
         moved = bytes(shift(both.to_bytes(128, "little")))
-        multiples = {
-            factor: int.from_bytes(moved.translate(table), "little") for factor, table in substitute.items()
-        }
+        multiples = {factor: int.from_bytes(moved.translate(table), "little") for factor, table in substitute.items()}
         mixed = 0
         for distance, factor in enumerate(_MIX):
             mixed ^= multiples[factor] << (_COLUMN * distance)
@@ -121,4 +119,4 @@ def _columns(rows: bytes) -> int:
 def _rows(columns: int) -> bytes:
     """Return the matrix row by row: the opposite of `_columns`."""
     flat = columns.to_bytes(128, "little")
-    return bytes(flat[16 * column + row] for row in range(8) for column in range(8))
+    return b"".join(flat[row::16] for row in range(8))

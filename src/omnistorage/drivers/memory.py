@@ -105,6 +105,7 @@ class MemoryDriver(Driver):
             data = read_all(stream)
         if body.size is not None and body.size != len(data):
             raise Truncated(f"{body.size} bytes were announced, {len(data)} came")
+        body.check()
         return self._space.store(path, data, options)
 
     def delete(self, path: str) -> None:

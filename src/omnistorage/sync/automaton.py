@@ -15,8 +15,7 @@ from .regexes import Alternatives, Assertion, Literal, Node, Repeat, Sequence, S
 __all__ = ["Automaton"]
 
 _NO_RULE = 1 << 62
-_MOST_PLACES = 20_000  # of one pattern: nested counts multiply, ((x{99}){99}){99}
-_MOST_KEPT = 400_000  # places in all states together, some 50 MB
+_MOST_KEPT = 300_000  # transitions and places of all states together, some 50 MB
 _MOST_PREFIXES = 5_000
 
 
@@ -81,15 +80,17 @@ class Automaton:
     def __init__(self, expressions: Iterable[str]) -> None:
         self.looks_ahead = False
         self._looks_back = False
-        self._built = 0
         self._root = _Place()
         # A match may begin at any character, so the root is always a place to be.
         self._root.sets.append((regexes.ANY, self._root))
+        self._kept = 0
+        self._states: dict[tuple[frozenset[_Place], str], _State] = {}
+        self._prefixes: dict[str, _State] = {}
         self._shared: dict[tuple[_Place, Node], _Place] = {}
         for rule, text in enumerate(expressions):
             self._add(text, rule)
         del self._shared
-        self._forget()
+        self._start = self.state((self._root,), "")
 
     def first(self, path: str) -> int:
         """Return the number of the first expression that matches, or -1.
@@ -120,26 +121,28 @@ class Automaton:
     def state(self, places: Iterable[_Place], char: str) -> _State:
         """Return the state with these places, after this character; ``""`` is the start of the text."""
         # Only what an assertion could ask about tells two states apart.
-        before = char if self._looks_back else char and "."
-        if self._looks_back and char != "\n":
-            before = char and ("w" if _is_word(char) else ".")
+        before = char and "."
+        if self._looks_back and char:
+            before = "\n" if char == "\n" else "w" if _is_word(char) else "."
         key = (frozenset(places), before)
         state = self._states.get(key)
+        self._kept += 1  # the transition itself: names may have any of a million characters
+        if self._kept > _MOST_KEPT:
+            self._forget()
+            state = None
         if state is None:
             self._kept += len(key[0]) + 4
-            if self._kept > _MOST_KEPT:
-                self._forget()
             state = self._states[key] = _State(self, *key)
         return state
 
     def _forget(self) -> None:
+        """Begin anew; a walk that is under way goes on with the states it holds."""
         self._kept = 0
-        self._states: dict[tuple[frozenset[_Place], str], _State] = {}
+        self._states = {}
+        self._prefixes = {}
         self._start = self.state((self._root,), "")
-        self._prefixes: dict[str, _State] = {"": self._start}
 
     def _add(self, text: str, rule: int) -> None:
-        self._built = 0
         node = regexes.parse(text)
         place = self._root
         # Rules mostly begin alike; a common beginning is built once, which makes the rules a tree of letters.
@@ -148,37 +151,34 @@ class Automaton:
             if known is None:
                 known = self._shared[place, part] = self._build(part, place)
             place = known
-        place.rule = min(place.rule, rule)
-
-    def _new(self) -> _Place:
-        self._built += 1
-        if self._built > _MOST_PLACES:
-            raise ValueError("the repeat counts multiply to more than is allowed")
-        return _Place()
+        # An expression need not reach to the end of the text; what comes after its match is not looked at.
+        done = _fork(place)
+        done.sets.append((regexes.ANY, done))
+        done.rule = rule
 
     def _build(self, node: Node, start: _Place) -> _Place:
         """Add what leads from ``start`` through ``node``, and return where it leads to."""
         match node:
             case Literal(chars):
-                end = self._new()
+                end = _Place()
                 for char in chars:
                     start.chars.setdefault(char, []).append(end)
             case Set():
-                end = self._new()
+                end = _Place()
                 start.sets.append((node, end))
             case Assertion(kind):
                 self._looks_back |= kind not in (regexes.TEXT_START, regexes.TEXT_END)
                 self.looks_ahead |= kind in (regexes.LINE_END, regexes.WORD_EDGE, regexes.NO_WORD_EDGE)
-                end = self._new()
+                end = _Place()
                 start.jumps.append((kind, end))
             case Sequence(parts):
                 end = start
                 for part in parts:
                     end = self._build(part, end)
             case Alternatives(choices):
-                end = self._new()
+                end = _Place()
                 for choice in choices:
-                    self._build(choice, self._fork(start)).jumps.append((regexes.ALWAYS, end))
+                    self._build(choice, _fork(start)).jumps.append((regexes.ALWAYS, end))
             case Repeat(part, least, most):
                 end = self._repeat(part, least, most, start)
         return end
@@ -187,23 +187,24 @@ class Automaton:
         place = start
         for _ in range(least):
             place = self._build(part, place)
-        end = self._new()
+        end = _Place()
         if most is None:
             # Not at ``place`` itself: another rule may go on from there, and is not to be repeated.
-            loop = self._fork(place)
+            loop = _fork(place)
             self._build(part, loop).jumps.append((regexes.ALWAYS, loop))
             loop.jumps.append((regexes.ALWAYS, end))
             return end
         for _ in range(most - least):
             place.jumps.append((regexes.ALWAYS, end))
-            place = self._build(part, self._fork(place))
+            place = self._build(part, _fork(place))
         place.jumps.append((regexes.ALWAYS, end))
         return end
 
-    def _fork(self, place: _Place) -> _Place:
-        fork = self._new()
-        place.jumps.append((regexes.ALWAYS, fork))
-        return fork
+
+def _fork(place: _Place) -> _Place:
+    fork = _Place()
+    place.jumps.append((regexes.ALWAYS, fork))
+    return fork
 
 
 def _spread(places: Iterable[_Place], before: str, after: str) -> list[_Place]:

@@ -7,27 +7,21 @@ same files, by ``Filter.selects``. (rclone selects more then, and a sync would d
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Concatenate, Generic, ParamSpec
+from collections.abc import Iterable
+from itertools import chain
+from typing import Any
 
 import msgspec
 
 from omnistorage.core import units
 
-from . import globs
-
-if TYPE_CHECKING:
-    from .automaton import Automaton
+from .chaining import Step
+from .parts import part_of, read_part
+from .rules import FilterError, Rules, parents, read_lines, read_names
 
 __all__ = ["Explanation", "Filter", "FilterError"]
 
-P = ParamSpec("P")
-
 _MOST_DIRECTORIES = 50_000  # whose answer is kept
-
-
-class FilterError(ValueError):
-    """A rule, or a combination of settings, has no meaning; the message is one line for the user."""
 
 
 class Explanation(msgspec.Struct, frozen=True):
@@ -42,12 +36,6 @@ class Explanation(msgspec.Struct, frozen=True):
     allowed: bool
     rule: str | None
     why: str
-
-
-class _Rule(msgspec.Struct, frozen=True):
-    include: bool
-    expression: str
-    text: str
 
 
 class _Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,22 +59,6 @@ class _Settings(msgspec.Struct, frozen=True, kw_only=True):
     delete_excluded: bool = False
 
 
-class _Step(Generic[P]):
-    """A method that, called on the class, starts from the filter that lets everything pass."""
-
-    def __init__(self, method: Callable[Concatenate[Filter, P], Filter]) -> None:
-        self._method = method
-        self.__doc__ = method.__doc__
-
-    def __get__(self, instance: Filter | None, owner: type[Filter]) -> Callable[P, Filter]:
-        method, start = self._method, owner() if instance is None else instance
-
-        def step(*args: P.args, **kwargs: P.kwargs) -> Filter:
-            return method(start, *args, **kwargs)
-
-        return step
-
-
 class Filter:
     """Select files by name, size and age: ``Filter.include("*.json").exclude("*.tmp").max_age("7d")``.
 
@@ -100,7 +72,9 @@ class Filter:
         OSError: A file of rules cannot be read.
     """
 
-    __slots__ = ("_dir_rules", "_dirs", "_file_rules", "_files", "_parents", "_reached", "_settings", "_verdicts")
+    __slots__ = ("_parents", "_reached", "_rules", "_settings")
+
+    _reached: dict[str, bool]
 
     def __init__(
         self,
@@ -113,6 +87,7 @@ class Filter:
         filter_from: Iterable[str] = (),
         files_from: Iterable[str] = (),
         files_from_raw: Iterable[str] = (),
+        files_from0: Iterable[str] = (),
         exclude_if_present: Iterable[str] = (),
         min_size: int | str | None = None,
         max_size: int | str | None = None,
@@ -123,105 +98,106 @@ class Filter:
         ignore_case: bool = False,
         delete_excluded: bool = False,
     ) -> None:
-        lists = [_names(path, raw=False) for path in files_from]
-        lists += [_names(path, raw=True) for path in files_from_raw]
+        lists = [read_names(path) for path in _texts(files_from)]
+        lists += [read_names(path, raw=True) for path in _texts(files_from_raw)]
+        lists += [read_names(path, end="\0") for path in _texts(files_from0)]
         self._take(
             _Settings(
-                include=tuple(filter(None, include)),
-                include_from=tuple(map(_lines, include_from)),
-                exclude=tuple(filter(None, exclude)),
-                exclude_from=tuple(map(_lines, exclude_from)),
-                rules=tuple(filter(None, rules)),
-                filter_from=tuple(map(_lines, filter_from)),
+                include=_texts(include),
+                include_from=tuple(map(read_lines, _texts(include_from))),
+                exclude=_texts(exclude),
+                exclude_from=tuple(map(read_lines, _texts(exclude_from))),
+                rules=_texts(rules),
+                filter_from=tuple(map(read_lines, _texts(filter_from))),
                 files=frozenset().union(*lists) if lists else None,
-                markers=tuple(exclude_if_present),
+                markers=_texts(exclude_if_present),
                 min_size=_size(min_size),
                 max_size=_size(max_size),
                 oldest=_time(max_age),
                 newest=_time(min_age),
-                part=_part(hash_filter) if hash_filter else None,
+                part=read_part(hash_filter) if hash_filter else None,
                 depth=max_depth if max_depth > 0 else None,
                 ignore_case=ignore_case,
                 delete_excluded=delete_excluded,
             )
         )
 
-    @_Step
+    @Step
     def include(self, *patterns: str) -> Filter:
         """Let the files pass that match one of the globs, and none that no rule lets pass."""
         return self._with(include=(*self._settings.include, *filter(None, patterns)))
 
-    @_Step
+    @Step
     def include_from(self, path: str) -> Filter:
         """Include the globs in a file, one per line; ``-`` is standard input."""
-        return self._with(include_from=(*self._settings.include_from, _lines(path)))
+        return self._with(include_from=(*self._settings.include_from, read_lines(path)))
 
-    @_Step
+    @Step
     def exclude(self, *patterns: str) -> Filter:
         """Leave out the files that match one of the globs; ``dir/`` leaves out a directory."""
         return self._with(exclude=(*self._settings.exclude, *filter(None, patterns)))
 
-    @_Step
+    @Step
     def exclude_from(self, path: str) -> Filter:
         """Exclude the globs in a file, one per line; ``-`` is standard input."""
-        return self._with(exclude_from=(*self._settings.exclude_from, _lines(path)))
+        return self._with(exclude_from=(*self._settings.exclude_from, read_lines(path)))
 
-    @_Step
+    @Step
     def rule(self, *rules: str) -> Filter:
         """Add rules: ``+ glob``, ``- glob``, or ``!`` to forget all rules before."""
         return self._with(rules=(*self._settings.rules, *filter(None, rules)))
 
-    @_Step
+    @Step
     def filter_from(self, path: str) -> Filter:
         """Add the rules in a file, one per line; ``-`` is standard input."""
-        return self._with(filter_from=(*self._settings.filter_from, _lines(path)))
+        return self._with(filter_from=(*self._settings.filter_from, read_lines(path)))
 
-    @_Step
+    @Step
     def files_from(self, path: str, raw: bool = False) -> Filter:
         """Select the files that are listed in a file, and no others; ``raw`` takes each line as it is."""
-        return self._with(files=(self._settings.files or frozenset()) | _names(path, raw))
+        return self._with(files=(self._settings.files or frozenset()) | read_names(path, raw))
 
-    @_Step
+    @Step
     def exclude_if_present(self, *names: str) -> Filter:
         """Leave out directories that hold a file with one of these names, with all that is below."""
         return self._with(markers=(*self._settings.markers, *names))
 
-    @_Step
+    @Step
     def min_size(self, size: int | str) -> Filter:
         """Leave out files smaller than this: bytes, or a text like ``100k``."""
         return self._with(min_size=_size(size))
 
-    @_Step
+    @Step
     def max_size(self, size: int | str) -> Filter:
         """Leave out files larger than this: bytes, or a text like ``1.5G``."""
         return self._with(max_size=_size(size))
 
-    @_Step
+    @Step
     def min_age(self, age: float | str) -> Filter:
         """Leave out files younger than this, from now: seconds, or a text like ``7d`` or ``2024-01-31``."""
         return self._with(newest=_time(age))
 
-    @_Step
+    @Step
     def max_age(self, age: float | str) -> Filter:
         """Leave out files older than this, from now: seconds, or a text like ``7d`` or ``2024-01-31``."""
         return self._with(oldest=_time(age))
 
-    @_Step
+    @Step
     def hash_filter(self, part: str) -> Filter:
         """Select one part of all files by a hash of their names: ``1/4``; ``@/4`` is a random one."""
-        return self._with(part=_part(part))
+        return self._with(part=read_part(part))
 
-    @_Step
+    @Step
     def max_depth(self, depth: int) -> Filter:
         """Walk this many levels, 1 being the files of the root; 0 is without end."""
         return self._with(depth=depth if depth > 0 else None)
 
-    @_Step
+    @Step
     def ignore_case(self) -> Filter:
         """Let rules match upper and lower case alike."""
         return self._with(ignore_case=True)
 
-    @_Step
+    @Step
     def delete_excluded(self) -> Filter:
         """Let a sync delete what this filter leaves out at the destination."""
         return self._with(delete_excluded=True)
@@ -267,18 +243,18 @@ class Filter:
             return False
         if (asked.oldest is not None or asked.newest is not None) and not self._allows_time(mtime_ns):
             return False
-        if self._files is not None and not self._verdicts[0][self._files.first(path)]:
+        if not self._rules.files.allows(path):
             return False
-        return asked.part is None or _bucket(path, asked.part[1]) == asked.part[0]
+        return asked.part is None or part_of(path, asked.part[1]) == asked.part[0]
 
     def allows_dir(self, path: str) -> bool:
         """Tell whether the walk enters a directory whose parent it has entered.
 
-        The depth is not looked at, as a directory at the last level is not entered, yet shown.
+        The depth is not looked at: a directory at the last level is not entered, yet shown.
         """
         if self._parents is not None:
             return not path or path in self._parents
-        return self._dirs is None or not path or self._verdicts[1][self._dirs.first(f"{path}/")]
+        return not path or self._rules.dirs.allows(f"{path}/")
 
     def selects(self, path: str, size: int | None, mtime_ns: int | None) -> bool:
         """Tell whether a walk would select this file: for those who list without walking.
@@ -300,34 +276,74 @@ class Filter:
         path = path.strip("/")
         barrier = self._barrier(path)
         if barrier is not None:
-            found = self._explain_dir(barrier) if barrier else None
-            why = f"the walk does not enter {barrier!r}: {found.why}" if found else f"deeper than {self.depth} levels"
-            return Explanation(False, found.rule if found else None, why)
-        if is_dir:
-            return self._explain_dir(path)
-        allowed = self.allows_file(path, size, mtime_ns)
+            if self.depth is not None and not barrier:
+                return Explanation(False, None, f"below {self.depth} levels")
+            found = self.explain(barrier, is_dir=True)
+            return Explanation(False, found.rule, f"the walk does not enter {barrier!r}: {found.why}")
         if self.files is not None:
+            allowed = self.allows_dir(path) if is_dir else path in self.files
             return Explanation(allowed, None, f"{'' if allowed else 'not '}in the list of files")
-        number = self._files.first(path) if self._files is not None else -1
-        if allowed is self._verdicts[0][number]:
-            return _by_rule(allowed, self._file_rules, number)
-        return Explanation(False, None, "left out by size, age or hash filter")
+        rule = (self._rules.dirs if is_dir else self._rules.files).deciding(f"{path}/" if is_dir else path)
+        if is_dir or self.allows_file(path, size, mtime_ns) is (rule is None or rule.include):
+            text = rule.text if rule else None
+            return Explanation(rule is None or rule.include, text, f"rule {text!r}" if text else "no rule matches")
+        return Explanation(False, None, "left out by its size, age or hash")
 
     def dump(self) -> str:
         """Write the rules as rclone does with ``--dump filters``."""
-        asked, lines = self._settings, ["--- start filters ---"]
-        if asked.oldest is not None:
-            lines.append(f"Last-modified date must be equal or greater than: {_moment(asked.oldest)}")
-        if asked.newest is not None:
-            lines.append(f"Last-modified date must be equal or less than: {_moment(asked.newest)}")
-        if asked.min_size is not None:
-            lines.append(f"Minimum size is: {units.format_size(asked.min_size)}")
-        if asked.max_size is not None:
-            lines.append(f"Maximum size is: {units.format_size(asked.max_size)}")
-        for title, rules in (("File", self._file_rules), ("Directory", self._dir_rules)):
+        asked = self._settings
+        bounds = (
+            ("Last-modified date must be equal or greater than", asked.oldest, _moment),
+            ("Last-modified date must be equal or less than", asked.newest, _moment),
+            ("Minimum size is", asked.min_size, units.format_size),
+            ("Maximum size is", asked.max_size, units.format_size),
+        )
+        lines = [f"{title}: {write(bound)}" for title, bound, write in bounds if bound is not None]
+        for title, listed in (("File", self._rules.files), ("Directory", self._rules.dirs)):
             lines.append(f"--- {title} filter rules ---")
-            lines += [f"{'+' if rule.include else '-'} {rule.expression}" for rule in rules]
-        return "\n".join([*lines, "--- end filters ---", ""])
+            lines += [f"{'+' if rule.include else '-'} {rule.expression}" for rule in listed.rules]
+        return "\n".join(["--- start filters ---", *lines, "--- end filters ---", ""])
+
+    def _with(self, **changes: Any) -> Filter:
+        changed = Filter.__new__(Filter)
+        changed._take(msgspec.structs.replace(self._settings, **changes))
+        return changed
+
+    def _take(self, asked: _Settings) -> None:
+        if asked.oldest is not None and asked.newest is not None and asked.oldest > asked.newest:
+            raise FilterError("min-age is larger than max-age, so that no file could pass")
+        if asked.files is not None and _restricts(asked):
+            raise FilterError("files-from says all there is to select: want it without other filters")
+        self._settings = asked
+        self._rules = Rules(
+            include=chain(asked.include, *asked.include_from),
+            exclude=chain(asked.exclude, *asked.exclude_from),
+            lines=chain(asked.rules, *asked.filter_from),
+            exclude_rest=bool(asked.include or asked.include_from),
+            ignore_case=asked.ignore_case,
+        )
+        self._reached = {}
+        self._parents = None if asked.files is None else parents(asked.files)
+
+    def _allows_time(self, mtime_ns: int | None) -> bool:
+        if mtime_ns is None:
+            import time
+
+            mtime_ns = time.time_ns()
+        oldest, newest = self._settings.oldest, self._settings.newest
+        return (oldest is None or mtime_ns >= oldest) and (newest is None or mtime_ns <= newest)
+
+    def _barrier(self, path: str) -> str | None:
+        """Return the first directory above ``path`` that is not entered; ``""`` if it lies too deep."""
+        depth = self._settings.depth
+        if depth is not None and path.count("/") >= depth:
+            return ""
+        cut = path.find("/")
+        while cut >= 0:
+            if not self.allows_dir(path[:cut]):
+                return path[:cut]
+            cut = path.find("/", cut + 1)
+        return None
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Filter) and self._settings == other._settings
@@ -338,3 +354,43 @@ class Filter:
     def __repr__(self) -> str:
         given = msgspec.structs.asdict(self._settings)
         return f"Filter({', '.join(f'{name}={value!r}' for name, value in given.items() if value)})"
+
+
+def _restricts(asked: _Settings) -> bool:
+    """Tell whether anything but a list of files is asked for that leaves out files."""
+    free = {name: getattr(asked, name) for name in ("files", "depth", "ignore_case", "delete_excluded")}
+    return asked != _Settings(**free)
+
+
+def _texts(texts: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(texts, str):  # is itself an iterable of texts, and would become one rule per letter
+        raise TypeError(f"want a list of texts, like [{texts!r}]")
+    return tuple(filter(None, texts))
+
+
+def _size(size: int | str | None) -> int | None:
+    if isinstance(size, str):
+        return units.parse_size(size)
+    if size is not None and size < 0:
+        raise ValueError(f"bad size {size}: want zero or more bytes")
+    return size
+
+
+def _time(age: float | str | None) -> int | None:
+    """Return nanoseconds of Unix time."""
+    if age is None:
+        return None
+    import time
+
+    now = time.time()
+    moment = units.parse_age(age, now) if isinstance(age, str) else now - age
+    return None if moment is None else int(moment * 1e9)
+
+
+def _moment(nanoseconds: int) -> str:
+    from datetime import UTC, datetime, timedelta
+
+    try:
+        return str(datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=nanoseconds // 1000))
+    except OverflowError:  # an age of 10000y is legal
+        return f"{nanoseconds} ns"

@@ -19,12 +19,13 @@ ALWAYS, TEXT_START, TEXT_END, LINE_START, LINE_END, WORD_EDGE, NO_WORD_EDGE = ra
 
 _LAST = "\U0010ffff"
 _DEEPEST = 100  # nested groups; the parser calls itself for each
+_HEAVIEST = 20_000  # counts multiply: ((x{99}){99}){99}
 _MOST = 1000  # repetitions, as in RE2
 
 _RANGES = {
     "d": "09",
     "s": "\t\n\f\r  ",
-    "w": "09AZaz__",
+    "w": "09AZ__az",
     "alnum": "09AZaz",
     "alpha": "AZaz",
     "ascii": "\0\x7f",
@@ -37,18 +38,20 @@ _RANGES = {
     "punct": "!/:@[`{~",
     "space": "\t\r  ",
     "upper": "AZ",
-    "word": "09AZaz__",
+    "word": "09AZ__az",
     "xdigit": "09AFaf",
 }
 
-_CATEGORIES = frozenset(
-    "C Cc Cf Co Cs L Ll Lm Lo Lt Lu M Mc Me Mn N Nd Nl No P Pc Pd Pe Pf Pi Po Ps S Sc Sk Sm So Z Zl Zp Zs".split()
-)
+# First letter: second letters; the first alone is all of them.
+_CATEGORIES = {"C": "cfos", "L": "lmotu", "M": "cen", "N": "dlo", "P": "cdefios", "S": "ckmo", "Z": "lps"}
 
 _ESCAPES = {"a": "\a", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 
 # Characters that fold to a letter which does not lead back to them by changing its case.
-_STRAYS = "ſKΩÅςϐϑϴϕϖϰϱϵẛẞιᲀᲁᲂᲃᲄᲅᲆᲇᲈµ"
+_STRAYS = (
+    "\u00b5\u017f\u0345\u03c2\u03d0\u03d1\u03d5\u03d6\u03f0\u03f1\u03f4\u03f5\u1c80\u1c81\u1c82\u1c83"
+    "\u1c84\u1c85\u1c86\u1c87\u1c88\u1e9b\u1e9e\u1fbe\u2126\u212a\u212b"
+)
 
 
 class Literal(msgspec.Struct, frozen=True):
@@ -74,19 +77,22 @@ class Set(msgspec.Struct, frozen=True):
 
     def __contains__(self, char: str) -> bool:
         chars = cases(char) if self.fold else char
-        return any(map(self._lists, chars)) is not self.negated
+        return (self._in_ranges(chars) or self._in_categories(chars)) is not self.negated
 
-    def _lists(self, char: str) -> bool:
+    def _in_ranges(self, chars: str) -> bool:
         ranges = self.ranges
-        for at in range(0, len(ranges), 2):
-            if ranges[at] <= char <= ranges[at + 1]:
-                return True
+        return any(ranges[at] <= char <= ranges[at + 1] for at in range(0, len(ranges), 2) for char in chars)
+
+    def _in_categories(self, chars: str) -> bool:
         if not self.categories:
             return False
         from unicodedata import category
 
-        found = category(char)
-        return any(found.startswith(name.lstrip("^")) is not name.startswith("^") for name in self.categories)
+        found = {category(char) for char in chars}
+        return any(
+            any(each.startswith(name.lstrip("^")) for each in found) is not name.startswith("^")
+            for name in self.categories
+        )
 
 
 class Assertion(msgspec.Struct, frozen=True):
@@ -130,6 +136,8 @@ def parse(text: str) -> Node:
     node = parser.alternatives(0)
     if parser.at < len(text):
         raise ValueError("unexpected )")
+    if _weight(node) > _HEAVIEST:
+        raise ValueError("the repeat counts multiply to more than is allowed")
     return node
 
 
@@ -274,7 +282,7 @@ class _Parser:
         if char in ("A", "z", "b", "B"):
             return Assertion({"A": TEXT_START, "z": TEXT_END, "b": WORD_EDGE, "B": NO_WORD_EDGE}[char])
         if char and char in "dswDSW":
-            return Set(_perl(char), fold="i" in self.flags)
+            return Set(self.named(char.lower(), char.isupper()), fold="i" in self.flags)
         if char in ("p", "P"):
             return Set("", (self.category(char),), fold="i" in self.flags)
         return self.literal(self.escaped(char))
@@ -312,7 +320,7 @@ class _Parser:
         name = name.removeprefix("^")
         if name == "Any":
             name = ""
-        elif name not in _CATEGORIES:
+        elif len(name) > 2 or name[1:] not in _CATEGORIES.get(name[:1], []):
             raise ValueError(f"bad class \\{char}{{{name}}}: want a Unicode category, like L, Lu or Nd")
         return ("^" if negated else "") + name
 
@@ -327,15 +335,31 @@ class _Parser:
             if not char:
                 raise ValueError('missing "]"')
             if char == "[" and self.peek() == ":" and (end := self.text.find(":]", self.at)) >= 0:
-                ranges.append(_posix(self.text[self.at + 1 : end]))
+                ranges.append(self.posix(self.text[self.at + 1 : end]))
                 self.at = end + 2
             elif char == "\\" and self.peek() and self.peek() in "dswDSW":
-                ranges.append(_perl(self.take()))
+                char = self.take()
+                ranges.append(self.named(char.lower(), char.isupper()))
             elif char == "\\" and self.peek() in ("p", "P"):
                 categories.append(self.category(self.take()))
             else:
                 ranges.append(self.range(char))
         return Set("".join(ranges), tuple(categories), negated, "i" in self.flags)
+
+    def posix(self, name: str) -> str:
+        bare = name.removeprefix("^")
+        if len(bare) < 4 or bare not in _RANGES:
+            raise ValueError(f"bad class [:{name}:]: want alpha, digit, alnum, space, punct, upper, lower, ...")
+        return self.named(bare, negated=name != bare)
+
+    def named(self, name: str, negated: bool) -> str:
+        ranges = _RANGES[name]
+        if "i" in self.flags and negated:
+            # Fold first: what is no letter must not become one because a sign looks like its other case.
+            pairs = zip(map(ord, ranges[::2]), map(ord, ranges[1::2]), strict=True)
+            every = (chr(code) for low, high in pairs for code in range(low, high + 1))
+            ranges = "".join(case * 2 for case in sorted({case for char in every for case in cases(char)}))
+        return _others(ranges) if negated else ranges
 
     def range(self, char: str) -> str:
         low = high = self.escaped(self.take()) if char == "\\" else char
@@ -349,24 +373,21 @@ class _Parser:
         return low + high
 
 
+def _weight(node: Node) -> int:
+    """Return about how many places of an automaton the node needs."""
+    if isinstance(node, Repeat):
+        return 2 + _weight(node.part) * max(node.least + (node.most is None), node.most or 0)
+    if isinstance(node, Sequence):
+        return sum(map(_weight, node.parts))
+    return 1 + sum(map(_weight, node.choices)) if isinstance(node, Alternatives) else 1
+
+
 def _sequence(parts: list[Node]) -> Node:
     return parts[0] if len(parts) == 1 else Sequence(tuple(parts))
 
 
 def _is_count(text: str) -> bool:
     return text.isascii() and text.isdigit() and (text == "0" or text[0] != "0") and len(text) < 9
-
-
-def _perl(char: str) -> str:
-    ranges = _RANGES[char.lower()]
-    return ranges if char.islower() else _others(ranges)
-
-
-def _posix(name: str) -> str:
-    ranges = _RANGES.get(name.removeprefix("^"))
-    if ranges is None or len(name) < 4:
-        raise ValueError(f"bad class [:{name}:]: want alpha, digit, alnum, space, punct, upper, lower, ...")
-    return _others(ranges) if name.startswith("^") else ranges
 
 
 def _others(ranges: str) -> str:

@@ -1,0 +1,78 @@
+"""Are these two the same? A pure decision on what listings say; where only the content tells, it says so."""
+
+from __future__ import annotations
+
+from omnistorage.core.info import ObjectInfo
+
+from .model import Compare, Policy, Verb
+
+Verdict = tuple[Verb, str]
+"""KEEP, COPY, TOUCH, SKIP, FAIL, or COMPARE if the content decides; and the reason."""
+
+_EQUAL: Verdict = (Verb.KEEP, "equal")
+
+
+def compare(src: ObjectInfo, dst: ObjectInfo, policy: Policy) -> Verdict:
+    """Decide what is to be done with an object that stands on both sides.
+
+    The order of the questions is rclone's: existing, times ignored, update, size, then what ``policy.compare``
+    says. COMPARE means: equal content is to be touched (or kept), other content to be copied.
+    """
+    if policy.ignore_existing:
+        return Verb.SKIP, "there already"
+    if policy.ignore_times:
+        return Verb.COPY, "times are ignored"
+    newer = _newer(src, dst, policy)
+    if policy.update and newer < 0:
+        return Verb.SKIP, "newer at the destination"
+    verdict = _by_content(src, dst, policy, newer)
+    if policy.immutable and verdict[0] is not Verb.KEEP:
+        return Verb.FAIL, f"immutable, but differs: {verdict[1]}"
+    return verdict
+
+
+def known_hashes_differ(src: ObjectInfo, dst: ObjectInfo) -> bool | None:
+    """Compare hashes that came with the listings; None if the sides share none."""
+    for name, digest in src.hashes.items():
+        other = dst.hashes.get(name)
+        if other is not None:
+            return digest != other
+    return None
+
+
+def _by_content(src: ObjectInfo, dst: ObjectInfo, policy: Policy, newer: int) -> Verdict:
+    if not policy.ignore_size and src.size is not None and dst.size is not None and src.size != dst.size:
+        return Verb.COPY, f"sizes differ ({dst.size} there, {src.size} here)"
+    if policy.compare is Compare.SIZE:
+        return _EQUAL
+    if policy.compare is Compare.MTIME:
+        if not policy.has_times:
+            return _EQUAL if src.size is not None and src.size == dst.size else (Verb.COPY, "size is not known")
+        if not newer:
+            return _EQUAL
+    differ = known_hashes_differ(src, dst)
+    if differ:
+        return Verb.COPY, "hashes differ"
+    if differ is False:
+        return _touch(policy, newer)
+    if policy.hash_name is not None:
+        return Verb.COMPARE, "the content decides"
+    if policy.compare is Compare.HASH:
+        return _EQUAL
+    return Verb.COPY, "times differ, and no hash is common to both sides"
+
+
+def _touch(policy: Policy, newer: int) -> Verdict:
+    if policy.compare is Compare.MTIME and newer and policy.touch:
+        return Verb.TOUCH, "only the time of modification differs"
+    return _EQUAL
+
+
+def _newer(src: ObjectInfo, dst: ObjectInfo, policy: Policy) -> int:
+    """Return 1 if the source is newer, -1 if it is older, 0 within the window or where no times are kept."""
+    if not policy.has_times or src.mtime_ns is None or dst.mtime_ns is None:
+        return 0
+    since = src.mtime_ns - dst.mtime_ns
+    if -policy.window_ns < since < policy.window_ns:
+        return 0
+    return 1 if since > 0 else -1

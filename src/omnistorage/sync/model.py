@@ -1,0 +1,221 @@
+"""The words of a sync: what may be done, why, what came of it, and the sum of it all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+
+import msgspec
+
+from omnistorage.core.errors import StorageError
+from omnistorage.core.info import ObjectInfo
+
+Pair = tuple[ObjectInfo | None, ObjectInfo | None]
+"""What stands at one path: at the source, at the destination."""
+
+
+class Verb(Enum):
+    """What is done with a path."""
+
+    COPY = "copy"
+    COMPARE = "compare"
+    TOUCH = "touch"
+    MOVE = "move"
+    KEEP = "keep"
+    SKIP = "skip"
+    MKDIR = "mkdir"
+    DELETE = "delete"
+    RMDIR = "rmdir"
+    FAIL = "fail"
+
+
+class Compare(Enum):
+    """By what two objects at one path are held to be equal."""
+
+    MTIME = "size and time of modification"
+    HASH = "size and hash"
+    SIZE = "size"
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
+    """How a run decides.
+
+    Attributes:
+        compare: By what objects are held to be equal.
+        window_ns: Times of modification that differ by less are equal, in nanoseconds.
+        update: Leave objects alone that are newer at the destination.
+        ignore_times: Copy all, equal or not.
+        ignore_existing: Leave alone whatever is there.
+        ignore_size: Do not look at sizes.
+        immutable: An object that is there and differs is an error.
+        touch: Set the time of modification where only that differs.
+        delete: Delete at the destination what the source does not have.
+        move: Delete at the source what is proven to be at the destination.
+        empty_dirs: Make directories that are empty at the source.
+        has_times: Both sides keep times of modification.
+        has_dirs: The destination has real directories.
+        hash_name: Hash that both sides can tell, or None.
+    """
+
+    compare: Compare = Compare.MTIME
+    window_ns: int = 1
+    update: bool = False
+    ignore_times: bool = False
+    ignore_existing: bool = False
+    ignore_size: bool = False
+    immutable: bool = False
+    touch: bool = True
+    delete: bool = False
+    move: bool = False
+    empty_dirs: bool = False
+    has_times: bool = True
+    has_dirs: bool = True
+    hash_name: str | None = None
+
+
+class Action(msgspec.Struct, frozen=True):
+    """One thing to do, with its reason.
+
+    Attributes:
+        verb: What to do.
+        path: The path, the same on both sides.
+        reason: Why, in words for people.
+        src: What stands at the source, if anything.
+        dst: What stands at the destination, if anything.
+        exit_code: For FAIL: what the process should end with.
+    """
+
+    verb: Verb
+    path: str
+    reason: str
+    src: ObjectInfo | None = None
+    dst: ObjectInfo | None = None
+    exit_code: int = 1
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What came of an action.
+
+    Attributes:
+        action: The action, as it was decided in the end (a COMPARE has become KEEP, TOUCH or COPY).
+        error: What went wrong, or None.
+        bytes: Bytes that were moved.
+        verified: How the result is known to be right: ``hash``, ``size``, or empty where nothing was moved.
+        renamed: The service renamed; no bytes were moved.
+    """
+
+    action: Action
+    error: StorageError | None = None
+    bytes: int = 0
+    verified: str = ""
+    renamed: bool = False
+
+
+class Event(msgspec.Struct, frozen=True):
+    """Something that happened, for progress displays.
+
+    Attributes:
+        kind: ``begin`` (a transfer), ``bytes`` (of a running transfer), ``end`` (of any action).
+        path: What it is about.
+        bytes: Size for ``begin``, bytes since the last event for ``bytes``.
+        outcome: For ``end``.
+    """
+
+    kind: str
+    path: str
+    bytes: int = 0
+    outcome: Outcome | None = None
+
+
+Observer = Callable[[Event], None]
+
+
+class Result(msgspec.Struct):
+    """The sum of a run; counters grow while it runs.
+
+    Attributes:
+        listed: Entries seen on both sides.
+        checked: Pairs that were compared.
+        equal: Pairs that needed nothing.
+        planned: Transfers that were decided on so far.
+        planned_bytes: Their size.
+        transferred: Objects copied or moved.
+        bytes: Bytes moved.
+        touched: Objects whose time of modification was set.
+        renamed: Objects moved by the service itself.
+        deleted: Objects deleted at the destination.
+        deleted_bytes: Their size.
+        deleted_dirs: Directories removed at the destination.
+        made_dirs: Directories made.
+        deleted_sources: Objects deleted at the source (``move``).
+        skipped: Entries that are neither objects nor directories (symbolic links, FIFOs …), left alone.
+        protected: Deletes that were not done because a listing of the source failed.
+        unverified: Transfers known to be right by size only.
+        errors: Number of failures.
+        failures: The first thousand of them.
+        elapsed: Seconds from start to end.
+        dry_run: Nothing was changed.
+        limit: The limit that ended the run early (``max_transfer``), or empty.
+        exit_code: What a command should end with.
+    """
+
+    listed: int = 0
+    checked: int = 0
+    equal: int = 0
+    planned: int = 0
+    planned_bytes: int = 0
+    transferred: int = 0
+    bytes: int = 0
+    touched: int = 0
+    renamed: int = 0
+    deleted: int = 0
+    deleted_bytes: int = 0
+    deleted_dirs: int = 0
+    made_dirs: int = 0
+    deleted_sources: int = 0
+    skipped: int = 0
+    protected: int = 0
+    unverified: int = 0
+    errors: int = 0
+    failures: list[Outcome] = []
+    elapsed: float = 0.0
+    dry_run: bool = False
+    limit: str = ""
+    exit_code: int = 0
+
+    @property
+    def ok(self) -> bool:
+        """True if nothing failed and no limit ended the run."""
+        return not self.errors and not self.limit and not self.exit_code
+
+    @property
+    def changed(self) -> int:
+        """Number of changes made at the destination."""
+        return self.transferred + self.touched + self.deleted + self.deleted_dirs + self.made_dirs
+
+    def raise_for_errors(self) -> None:
+        """Raise the first failure, if there is one.
+
+        Raises:
+            StorageError: What went wrong first; ``errors`` says how many there were.
+        """
+        for outcome in self.failures:
+            if outcome.error is not None:
+                raise outcome.error
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """What ``check`` found at one path.
+
+    Attributes:
+        sign: ``=`` equal, ``*`` different, ``+`` only at the source, ``-`` only at the destination, ``!`` could
+            not be compared.
+        path: The path.
+        reason: Why, in words for people.
+        verified: By what they were found equal: ``hash``, ``bytes`` or ``size``.
+    """
+
+    sign: str
+    path: str
+    reason: str = ""
+    verified: str = ""

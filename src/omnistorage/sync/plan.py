@@ -1,0 +1,139 @@
+"""What makes the destination like the source: a pure function from pairs to actions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from omnistorage.core.info import DIR, FILE, ObjectInfo
+
+from .compare import compare
+from .model import Action, Compare, Pair, Policy, Result, Verb
+
+
+def plan(pairs: Iterable[Pair], policy: Policy, result: Result, *, every: bool = False) -> Iterator[Action]:
+    """Decide what is to be done, path by path, as soon as a path is seen.
+
+    Deletes are among the actions; whoever executes them puts them last. Objects that need nothing are only
+    counted in ``result``, unless ``every`` asks for them as KEEP actions.
+    """
+    # The common case of a run, nothing has changed, must cost next to nothing: it is decided here, in one
+    # expression, and only if that fails by the full rules.
+    quick = _is_plain(policy)
+    window = policy.window_ns
+    trail = _Trail(policy)
+    checked = 0
+    for src, dst in pairs:
+        if src is not None and dst is not None:
+            if (
+                quick
+                and src.kind is FILE
+                and src.size == dst.size
+                and dst.kind is FILE
+                and src.mtime_ns is not None
+                and dst.mtime_ns is not None
+                and -window < src.mtime_ns - dst.mtime_ns < window
+            ):
+                checked += 1
+                if trail.folders:
+                    trail.keep(src.path)
+                continue
+            yield from _both(src, dst, policy, trail, result, every)
+        elif src is not None:
+            yield from _new(src, policy, trail)
+        elif dst is not None:
+            yield from trail.extra(dst)
+    yield from trail.rest()
+    result.checked += checked
+    result.equal += checked
+
+
+def _is_plain(policy: Policy) -> bool:
+    special = policy.update or policy.ignore_times or policy.ignore_existing or policy.move
+    return policy.compare is Compare.MTIME and policy.has_times and not special
+
+
+def _both(
+    src: ObjectInfo, dst: ObjectInfo, policy: Policy, trail: _Trail, result: Result, every: bool
+) -> Iterator[Action]:
+    if trail.blocks(src.path):
+        return
+    trail.keep(src.path)
+    if src.kind is DIR and dst.kind is DIR:
+        if every:
+            yield Action(Verb.KEEP, src.path, "directory", src, dst)
+        return
+    if src.kind is not FILE and src.kind is not DIR:
+        yield Action(Verb.SKIP, src.path, f"not a regular file ({src.kind.value})", src, dst)
+        return
+    if src.kind is not dst.kind and (src.kind is DIR or dst.kind is DIR):
+        trail.block(src.path)
+        here, there = ("directory", "file") if src.kind is DIR else ("file", "directory")
+        yield Action(Verb.FAIL, src.path, f"is a {here} at the source and a {there} at the destination", src, dst)
+        return
+    if dst.kind is not FILE:
+        yield Action(Verb.COPY, src.path, f"replaces something else ({dst.kind.value})", src, dst)
+        return
+    result.checked += 1
+    verb, reason = compare(src, dst, policy)
+    if verb is Verb.KEEP and policy.move:
+        # Equal by what listings say is not proof enough to delete the source.
+        verb, reason = Verb.COMPARE, "proof before the source is deleted"
+    if verb is Verb.KEEP:
+        result.equal += 1
+        if not every:
+            return
+    yield Action(verb, src.path, reason, src, dst, exit_code=6 if verb is Verb.FAIL else 1)
+
+
+def _new(src: ObjectInfo, policy: Policy, trail: _Trail) -> Iterator[Action]:
+    if trail.blocks(src.path):
+        return
+    trail.keep(src.path)
+    if src.kind is FILE:
+        yield Action(Verb.COPY, src.path, "not there yet", src)
+    elif src.kind is DIR:
+        if policy.empty_dirs and policy.has_dirs:
+            yield Action(Verb.MKDIR, src.path, "not there yet", src)
+    else:
+        yield Action(Verb.SKIP, src.path, f"not a regular file ({src.kind.value})", src)
+
+
+class _Trail:
+    """What was passed on the way and still matters: directories only the destination has, and clashes."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.folders: list[ObjectInfo] = []
+        self._delete = policy.delete
+        self._blocked = ""
+
+    def blocks(self, path: str) -> bool:
+        """Say whether ``path`` stands below a clash: whatever is done there cannot be right."""
+        return bool(self._blocked) and path.startswith(self._blocked)
+
+    def block(self, path: str) -> None:
+        """Leave alone what stands below ``path``."""
+        self._blocked = path + "/"
+
+    def keep(self, path: str) -> None:
+        """Keep the directories above ``path``: a flat listing of the source does not name them."""
+        while self.folders and path.startswith(self.folders[-1].path + "/"):
+            self.folders.pop()
+
+    def extra(self, dst: ObjectInfo) -> Iterator[Action]:
+        """Take what only the destination has."""
+        if not self._delete or self.blocks(dst.path):
+            return
+        yield from self._leave(dst.path)
+        if dst.kind is DIR:
+            self.folders.append(dst)
+        else:
+            yield Action(Verb.DELETE, dst.path, "not in the source", None, dst)
+
+    def rest(self) -> Iterator[Action]:
+        """Yield the removal of directories that are left."""
+        yield from self._leave(None)
+
+    def _leave(self, path: str | None) -> Iterator[Action]:
+        while self.folders and (path is None or not path.startswith(self.folders[-1].path + "/")):
+            folder = self.folders.pop()
+            yield Action(Verb.RMDIR, folder.path, "not in the source", None, folder)

@@ -1,0 +1,388 @@
+"""The runs people ask for: ``sync``, ``copy``, ``move``, ``check``, and the plan of one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor
+from typing import Literal
+
+import msgspec
+
+from omnistorage.core import hashes
+from omnistorage.core.driver import Driver
+from omnistorage.core.errors import NotADirectory, NotFound, StorageError
+from omnistorage.core.info import DIR, ObjectInfo
+from omnistorage.core.paths import parent
+from omnistorage.storage import Storage
+
+from .execute import Admission, Execution, is_cancelled
+from .filters import Filter
+from .guards import refuse_deletes, refuse_empty_source, refuse_overlap, relation
+from .model import Action, Compare, Event, Observer, Outcome, Policy, Result, Verb
+from .pairing import pair
+from .plan import plan as decide
+from .scan import Scan
+from .spool import Spool
+from .transfer import Transfer
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """How to run a sync, copy or move; every default is the safe one.
+
+    Attributes:
+        filter: What is looked at, on both sides.
+        compare: By what objects are held to be equal.
+        modify_window: Times of modification that differ by less (seconds) are equal; None takes what both sides
+            can keep.
+        update: Leave objects alone that are newer at the destination.
+        ignore_times: Copy all, equal or not.
+        ignore_existing: Leave alone whatever is there.
+        ignore_size: Do not look at sizes.
+        immutable: An object that is there and differs is an error.
+        update_modtime: Set the time of modification where only that differs.
+        empty_dirs: Make directories that are empty at the source.
+        delete_empty_dirs: ``move``: remove directories of the source that became empty.
+        dir_times: Give directories the time of modification they have at the source.
+        verify: Compare hashes after each transfer; ``move`` always does.
+        max_delete: Refuse to start if more objects would be deleted.
+        max_delete_size: Refuse to start if more bytes would be deleted.
+        allow_empty_source: An empty source is meant, and not a disk that is not mounted.
+        max_transfer: Bytes after which no more transfers begin.
+        cutoff: How that limit is kept: SOFT finishes what began, HARD and CAUTIOUS begin nothing that would pass it.
+        transfers: Transfers side by side.
+        dry_run: Change nothing; find out what would be done.
+        every: Report objects that need nothing as well.
+    """
+
+    filter: Filter = Filter()
+    compare: Compare = Compare.MTIME
+    modify_window: float | None = None
+    update: bool = False
+    ignore_times: bool = False
+    ignore_existing: bool = False
+    ignore_size: bool = False
+    immutable: bool = False
+    update_modtime: bool = True
+    empty_dirs: bool = False
+    delete_empty_dirs: bool = False
+    dir_times: bool = True
+    verify: bool = False
+    max_delete: int | None = None
+    max_delete_size: int | None = None
+    allow_empty_source: bool = False
+    max_transfer: int | None = None
+    cutoff: Literal["HARD", "SOFT", "CAUTIOUS"] = "HARD"
+    transfers: int = 4
+    dry_run: bool = False
+    every: bool = False
+
+
+def sync(
+    src: Storage,
+    dst: Storage,
+    options: Options = Options(),
+    *,
+    observer: Observer | None = None,
+    executor: Executor | None = None,
+) -> Result:
+    """Make ``dst`` like ``src``: copy what is new or differs, then delete what ``src`` does not have.
+
+    Raises:
+        NotFound: There is no source.
+        GuardError: The run was refused before anything was changed.
+    """
+    refuse_overlap(src.driver, dst.driver, options.filter)
+    return Run(src.driver, dst.driver, options, delete=True, observer=observer, executor=executor).result()
+
+
+def copy(
+    src: Storage,
+    dst: Storage,
+    options: Options = Options(),
+    *,
+    observer: Observer | None = None,
+    executor: Executor | None = None,
+) -> Result:
+    """Copy what is new or differs from ``src`` to ``dst``; nothing is deleted.
+
+    Raises:
+        NotFound: There is no source.
+    """
+    return Run(src.driver, dst.driver, options, observer=observer, executor=executor).result()
+
+
+def move(
+    src: Storage,
+    dst: Storage,
+    options: Options = Options(),
+    *,
+    observer: Observer | None = None,
+    executor: Executor | None = None,
+) -> Result:
+    """Move objects from ``src`` to ``dst``; each goes from ``src`` when its bytes are proven to be at ``dst``.
+
+    Raises:
+        NotFound: There is no source.
+        GuardError: The two places overlap.
+    """
+    refuse_overlap(src.driver, dst.driver, options.filter)
+    run = Run(src.driver, dst.driver, options, move=True, observer=observer, executor=executor)
+    result = run.result()
+    if options.delete_empty_dirs and not options.dry_run:
+        remove_empty_dirs(src.driver, keep_root=True)
+    return result
+
+
+def plan(src: Storage, dst: Storage, options: Options = Options(), *, delete: bool = True) -> Iterator[Action]:
+    """Yield what ``sync`` (or ``copy``, without ``delete``) would do, deletes last; nothing is changed.
+
+    Raises:
+        NotFound: There is no source.
+        GuardError: The run would be refused.
+    """
+    if delete:
+        refuse_overlap(src.driver, dst.driver, options.filter)
+    dry = msgspec.structs.replace(options, dry_run=True)
+    for outcome in Run(src.driver, dst.driver, dry, delete=delete):
+        yield outcome.action
+
+
+class Run:
+    """One pass over two storages; iterate it for the outcomes as they come, or ask for the ``result``.
+
+    Attributes:
+        totals: The counters, which grow while the run goes on.
+    """
+
+    def __init__(
+        self,
+        src: Driver,
+        dst: Driver,
+        options: Options,
+        *,
+        delete: bool = False,
+        move: bool = False,
+        observer: Observer | None = None,
+        executor: Executor | None = None,
+    ) -> None:
+        self.totals = Result(dry_run=options.dry_run, failures=[])
+        self._src = src
+        self._dst = dst
+        self._options = options
+        self._observer = observer
+        self._executor = executor
+        self.policy = policy_for(src, dst, options, delete=delete, move=move)
+        chosen = options.filter
+        within = relation(src, dst)
+        self._src_scan = Scan(src, chosen, leave_out=within if within not in (None, "", "..") else None)
+        self._dst_scan = Scan(dst, Filter() if chosen.deletes_excluded and delete else chosen, missing_ok=True)
+        self._changed_dirs: Spool[str] = Spool()
+        self._last_dir = ""
+
+    def result(self) -> Result:
+        """Run to the end and return the sum."""
+        for _ in self:
+            pass
+        return self.totals
+
+    def __iter__(self) -> Iterator[Outcome]:
+        began = time.monotonic()
+        totals, options = self.totals, self._options
+        admission = Admission(options.max_transfer, options.cutoff)
+        transfer = Transfer(
+            self._src,
+            self._dst,
+            self.policy,
+            observer=self._observer,
+            verify=options.verify,
+            dry_run=options.dry_run,
+        )
+        execution = Execution(
+            self._counted(self._plan()),
+            transfer,
+            workers=options.transfers,
+            admission=admission,
+            src_scan=self._src_scan,
+            dst_scan=self._dst_scan,
+            before_deletes=self._before_deletes,
+            executor=self._executor,
+        )
+        try:
+            for outcome in execution:
+                self._account(outcome)
+                yield outcome
+            if not options.dry_run:
+                self._set_dir_times()
+        finally:
+            for outcome in self._broken():
+                self._account(outcome)
+            totals.protected = execution.protected
+            totals.limit = "max_transfer" if admission.reached else ""
+            totals.listed = self._src_scan.listed + self._dst_scan.listed
+            totals.elapsed = time.monotonic() - began
+            totals.exit_code = totals.exit_code or (8 if admission.reached else 0)
+
+    def _plan(self) -> Iterable[Action]:
+        src_info = self._root(self._src)
+        if src_info is not None and src_info.kind is not DIR:
+            raise NotADirectory(scheme=self._src.scheme)
+        pairs = pair(self._src_scan, self._dst_scan)
+        actions = decide(pairs, self.policy, self.totals, every=self._options.every)
+        if not self.policy.delete or (self._options.max_delete is None and self._options.max_delete_size is None):
+            return actions
+        # A guard must know all deletes before the first change: so the whole plan is made first.
+        whole: Spool[Action] = Spool()
+        count = size = 0
+        for action in actions:
+            whole.append(action)
+            if action.verb is Verb.DELETE:
+                count += 1
+                size += (action.dst.size or 0) if action.dst is not None else 0
+        refuse_deletes(count, size, self._options.max_delete, self._options.max_delete_size)
+        return whole
+
+    def _root(self, driver: Driver) -> ObjectInfo | None:
+        """Describe the root of the source; services without directories may not know it."""
+        try:
+            return driver.stat("")
+        except NotFound:
+            if driver.features.mkdir:
+                raise
+            return None
+
+    def _counted(self, actions: Iterable[Action]) -> Iterator[Action]:
+        totals = self.totals
+        for action in actions:
+            if action.verb is Verb.COPY or action.verb is Verb.COMPARE:
+                totals.planned += 1
+                totals.planned_bytes += (action.src.size or 0) if action.src is not None else 0
+            yield action
+
+    def _before_deletes(self) -> None:
+        empty = not self._src_scan.listed and self._options.filter.files is None
+        if empty and not self._options.allow_empty_source:
+            refuse_empty_source()
+
+    def _broken(self) -> Iterator[Outcome]:
+        """Report the listings that failed."""
+        for scan in (self._src_scan, self._dst_scan):
+            for folder, error in scan.broken.items():
+                yield Outcome(Action(Verb.FAIL, folder, "cannot be listed"), error)
+
+    def _account(self, outcome: Outcome) -> None:
+        totals, action = self.totals, outcome.action
+        verb = action.verb
+        if outcome.error is not None:
+            if is_cancelled(outcome):
+                return
+            totals.errors += 1
+            if len(totals.failures) < 1000:
+                totals.failures.append(outcome)
+            if not totals.exit_code or totals.exit_code == 1:
+                totals.exit_code = action.exit_code
+        elif verb is Verb.COPY:
+            totals.transferred += 1
+            totals.bytes += outcome.bytes
+            totals.renamed += outcome.renamed
+            totals.unverified += outcome.verified == "size"
+            totals.deleted_sources += self.policy.move
+            self._note_dir(action)
+        elif verb is Verb.TOUCH:
+            totals.touched += 1
+            totals.deleted_sources += self.policy.move
+        elif verb is Verb.DELETE:
+            totals.deleted += 1
+            totals.deleted_bytes += (action.dst.size or 0) if action.dst is not None else 0
+            self._note_dir(action)
+        elif verb is Verb.RMDIR:
+            totals.deleted_dirs += 1
+            self._note_dir(action)
+        elif verb is Verb.MKDIR:
+            totals.made_dirs += 1
+            self._note_dir(action)
+        elif verb is Verb.SKIP:
+            totals.skipped += 1
+        elif verb is Verb.KEEP and outcome.verified:
+            totals.equal += 1
+            totals.deleted_sources += self.policy.move
+        if self._observer is not None:
+            self._observer(Event("end", action.path, outcome.bytes, outcome))
+
+    def _note_dir(self, action: Action) -> None:
+        folder = action.path if action.verb is Verb.MKDIR else parent(action.path)
+        if folder != self._last_dir:
+            self._changed_dirs.append(folder)
+            self._last_dir = folder
+
+    def _set_dir_times(self) -> None:
+        """Give directories that were changed the time they have at the source; deletes and puts moved it."""
+        able = self._dst.features.mkdir and self._dst.features.set_modified and self._src.features.mkdir
+        if not able or not self._options.dir_times or self.policy.move:
+            return
+        done = ""
+        for folder in self._changed_dirs:
+            if folder == done or not folder:
+                continue
+            done = folder
+            try:
+                info = self._src.stat(folder)
+                if info.mtime_ns is not None:
+                    self._dst.set_modified(folder, info.mtime_ns)
+            except StorageError:
+                # A directory that is gone at either side has no time; the next run sees to the rest.
+                continue
+        self._changed_dirs.close()
+
+
+def policy_for(src: Driver, dst: Driver, options: Options, *, delete: bool = False, move: bool = False) -> Policy:
+    """Return how a run between these two decides: what was asked for, as far as both can."""
+    one, two = src.features, dst.features
+    window = max(one.precision, two.precision)
+    if options.modify_window is not None:
+        window = max(window, round(options.modify_window * 1e9))
+    has_times = one.mtime and two.mtime
+    return Policy(
+        compare=options.compare,
+        window_ns=window,
+        update=options.update,
+        ignore_times=options.ignore_times,
+        ignore_existing=options.ignore_existing,
+        ignore_size=options.ignore_size,
+        immutable=options.immutable,
+        touch=options.update_modtime,
+        delete=delete,
+        move=move,
+        empty_dirs=options.empty_dirs,
+        has_times=has_times,
+        has_dirs=two.mkdir,
+        hash_name=common_hash(src, dst),
+    )
+
+
+def common_hash(src: Driver, dst: Driver) -> str | None:
+    """Return the hash by which to compare objects of two storages, or None if they share none."""
+    one, two = src.features, dst.features
+    return hashes.best_common(
+        one.computes | one.hashes, two.computes | two.hashes, free_a=one.hashes, free_b=two.hashes
+    )
+
+
+def remove_empty_dirs(driver: Driver, *, keep_root: bool = False) -> int:
+    """Remove directories that hold nothing, deepest first; return how many."""
+    from omnistorage.core.errors import NotEmpty
+    from omnistorage.core.walk import walk
+
+    if not driver.features.mkdir:
+        return 0
+    folders = [info.path for infos in walk(driver) for info in infos if info.kind is DIR]
+    if not keep_root:
+        folders.insert(0, "")
+    removed = 0
+    for folder in reversed(folders):
+        try:
+            driver.rmdir(folder)
+            removed += 1
+        except (NotEmpty, NotFound):
+            continue
+    return removed

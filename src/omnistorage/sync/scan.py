@@ -1,0 +1,163 @@
+"""Listing one side of a sync: what the filter selects, in path order, and which listings failed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from omnistorage.core.driver import Driver
+from omnistorage.core.errors import NotFound, StorageError
+from omnistorage.core.info import DIR, FILE, ObjectInfo
+from omnistorage.core.walk import pages, walk
+
+from .filters import Filter
+
+Infos = list[ObjectInfo]
+
+
+class Scan:
+    """One pass over a storage; iterate it once.
+
+    Attributes:
+        broken: Directory to the error that ended its listing early. What stands below one is not known, and
+            nothing may be concluded from its absence.
+        listed: Entries seen so far, before filtering.
+    """
+
+    def __init__(
+        self, driver: Driver, chosen: Filter, *, missing_ok: bool = False, leave_out: str | None = None
+    ) -> None:
+        self.broken: dict[str, StorageError] = {}
+        self.listed = 0
+        self._driver = driver
+        self._filter = chosen
+        self._missing_ok = missing_ok
+        self._leave_out = leave_out
+
+    def __iter__(self) -> Iterator[Infos]:
+        try:
+            if self._filter.files is not None:
+                yield from self._named()
+            elif self._filter.is_trivial:
+                yield from self._all() if self._leave_out is None else self._beside()
+            elif self._driver.features.recursive:
+                yield from self._flat()
+            else:
+                yield from self._filtered()
+        except NotFound as exc:
+            # A destination that is not there yet is empty; a directory that vanished below it is not.
+            if not self._missing_ok or exc.path:
+                raise
+
+    def complete(self, folder: str) -> bool:
+        """Say whether the listings of ``folder`` and of all directories above it came to their end."""
+        if not self.broken:
+            return True
+        if "" in self.broken or folder in self.broken:
+            return False
+        return not any(folder.startswith(path + "/") for path in self.broken)
+
+    def _fail(self, folder: str, error: StorageError) -> None:
+        self.broken[folder] = error
+
+    def _all(self) -> Iterator[Infos]:
+        for infos in walk(self._driver, failed=self._fail):
+            self.listed += len(infos)
+            yield infos
+
+    def _beside(self) -> Iterator[Infos]:
+        """Leave out one directory: the destination, when it lies within the source."""
+        left_out = self._leave_out
+        for infos in walk(self._driver, enter=lambda info: info.path != left_out, failed=self._fail):
+            self.listed += len(infos)
+            if infos[-1].path != left_out:
+                yield infos
+            elif len(infos) > 1:
+                yield infos[:-1]
+
+    def _flat(self) -> Iterator[Infos]:
+        selects = self._filter.selects
+        markers = self._filter.marker_names
+        marked = _Marked(self._driver, markers) if markers else None
+        for infos in pages(self._driver, recursive=True):
+            self.listed += len(infos)
+            chosen = [
+                info
+                for info in infos
+                if selects(info.path, info.size, info.mtime_ns) and not (marked and marked.any_above(info.path))
+            ]
+            if chosen:
+                yield chosen
+
+    def _filtered(self) -> Iterator[Infos]:
+        chosen, markers, depth = self._filter, self._filter.marker_names, self._filter.depth
+        marked = _Marked(self._driver, markers)
+        if markers and marked.here(""):
+            return
+
+        def enter(info: ObjectInfo) -> bool:
+            if depth is not None and info.path.count("/") + 1 >= depth:
+                return False
+            return chosen.allows_dir(info.path) and not (markers and marked.here(info.path))
+
+        def allows(info: ObjectInfo) -> bool:
+            if info.kind is DIR:
+                return chosen.allows_dir(info.path) and not (markers and marked.here(info.path))
+            return chosen.allows_file(info.path, info.size, info.mtime_ns)
+
+        for infos in walk(self._driver, enter=enter, failed=self._fail):
+            self.listed += len(infos)
+            selected = [info for info in infos if allows(info)]
+            if selected:
+                yield selected
+
+    def _named(self) -> Iterator[Infos]:
+        """Look at each path of a list instead of walking; one that is not there is not selected."""
+        found: Infos = []
+        for path in sorted(self._filter.files or ()):
+            try:
+                info = self._driver.stat(path)
+            except (NotFound, NotADirectoryError):
+                continue
+            except StorageError as exc:
+                self._fail(path, exc)
+                continue
+            self.listed += 1
+            if info.kind is FILE:
+                found.append(info)
+            if len(found) == 1000:
+                yield found
+                found = []
+        if found:
+            yield found
+
+
+class _Marked:
+    """Which directories hold a marker file that excludes them."""
+
+    def __init__(self, driver: Driver, markers: tuple[str, ...]) -> None:
+        self._driver = driver
+        self._markers = markers
+        self._known: dict[str, bool] = {}
+
+    def here(self, folder: str) -> bool:
+        if folder not in self._known:
+            if len(self._known) > 10_000:
+                self._known.clear()
+            self._known[folder] = any(self._is_there(folder, name) for name in self._markers)
+        return self._known[folder]
+
+    def any_above(self, path: str) -> bool:
+        if self.here(""):
+            return True
+        at = path.find("/")
+        while at >= 0:
+            if self.here(path[:at]):
+                return True
+            at = path.find("/", at + 1)
+        return False
+
+    def _is_there(self, folder: str, name: str) -> bool:
+        try:
+            return self._driver.stat(f"{folder}/{name}" if folder else name).kind is FILE
+        except (NotFound, NotADirectoryError):
+            return False

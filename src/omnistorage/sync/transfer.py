@@ -1,0 +1,263 @@
+"""Doing one action: the only place of a sync that writes objects."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from omnistorage.core import hashes
+from omnistorage.core.driver import Driver
+from omnistorage.core.errors import Cancelled, Corrupted, NotFound, SourceChanged, StorageError
+from omnistorage.core.info import ObjectInfo
+from omnistorage.core.options import PutOptions
+from omnistorage.core.streams import Body, ByteStream, fill
+
+from .model import Action, Compare, Event, Observer, Outcome, Policy, Verb
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+Moved = Callable[[int, str], object]
+"""Called with a number of bytes that were moved, and the path they belong to."""
+
+WATCHED: Final = 1 << 20
+"""Objects from so many bytes on report progress and can be stopped midway."""
+
+
+class Transfer:
+    """Does actions, one or a batch at a time, from any thread.
+
+    Args:
+        src: The source.
+        dst: The destination.
+        policy: How the run decides.
+        observer: Gets events; None for none.
+        verify: Compare hashes after each copy, reading back what was stored where the service must.
+        dry_run: Change nothing; find out what would be done.
+    """
+
+    def __init__(
+        self,
+        src: Driver,
+        dst: Driver,
+        policy: Policy,
+        *,
+        observer: Observer | None = None,
+        verify: bool = False,
+        dry_run: bool = False,
+    ) -> None:
+        self._src = src
+        self._dst = dst
+        self._policy = policy
+        self._observer = observer
+        self._verify = verify
+        self._dry_run = dry_run
+        self._stop = threading.Event()
+        # A file may be renamed out of the source only if the source lets itself be changed.
+        self._can_rename = policy.move and src.local_root is not None and src.features.move
+
+    def cancel(self) -> None:
+        """Make all that runs, and all that comes, fail with Cancelled."""
+        self._stop.set()
+
+    def batch(self, actions: list[Action]) -> list[Outcome]:
+        """Do several actions, one after the other."""
+        return [self.do(action) for action in actions]
+
+    def do(self, action: Action) -> Outcome:
+        """Do one action; a failure is an outcome, not an exception."""
+        try:
+            if self._stop.is_set():
+                raise Cancelled(op=action.verb.value, path=action.path)
+            return self._do(action)
+        except StorageError as exc:
+            if isinstance(exc, NotFound) and exc.op in ("get", "stat") and self._vanished(action):
+                return Outcome(msgspec.structs.replace(action, verb=Verb.SKIP, reason="vanished from the source"))
+            return Outcome(action, exc)
+
+    def _do(self, action: Action) -> Outcome:
+        verb = action.verb
+        if verb is Verb.COMPARE:
+            return self._compare(action)
+        if self._dry_run:
+            return Outcome(action)
+        if verb is Verb.COPY:
+            return self._copy(action)
+        if verb is Verb.TOUCH:
+            return self._touch(action)
+        if verb is Verb.DELETE:
+            return self._delete(action)
+        if verb is Verb.MKDIR:
+            self._dst.mkdir(action.path)
+        elif verb is Verb.RMDIR:
+            self._dst.rmdir(action.path)
+        return Outcome(action)
+
+    def _copy(self, action: Action) -> Outcome:
+        src = action.src
+        assert src is not None
+        large = src.size is None or src.size >= WATCHED
+        if self._observer is not None:
+            self._observer(Event("begin", action.path, src.size or 0))
+        body = SourceBody(self._src, src, self._moved if large else None)
+        if self._can_rename:
+            body.local_path = f"{self._src.local_root}/{src.path}"
+        options = PutOptions(
+            mtime_ns=src.mtime_ns,
+            content_type=src.content_type,
+            metadata=src.metadata,
+            consume=self._can_rename,
+        )
+        stored = self._dst.put(action.path, body, options)
+        if src.size is not None and stored.size is not None and stored.size != src.size:
+            raise Corrupted(f"{src.size} bytes were sent, {stored.size} arrived", op="put", path=action.path)
+        if self._can_rename and self._gone(src.path):
+            return Outcome(action, bytes=0, verified="hash", renamed=True)
+        verified = "size"
+        # A source is deleted only on proof of its content; a copy gets what was asked for.
+        if self._verify or self._policy.move:
+            self._prove(action.path)
+            verified = "hash"
+        if self._policy.move:
+            self._src.delete(src.path)
+        return Outcome(action, bytes=src.size if src.size is not None else stored.size or 0, verified=verified)
+
+    def _touch(self, action: Action) -> Outcome:
+        src = action.src
+        assert src is not None
+        assert src.mtime_ns is not None
+        if self._dst.features.set_modified:
+            self._dst.set_modified(action.path, src.mtime_ns)
+            return Outcome(action)
+        return self._copy(msgspec.structs.replace(action, verb=Verb.COPY))
+
+    def _delete(self, action: Action) -> Outcome:
+        try:
+            self._dst.delete(action.path)
+        except NotFound:
+            # Gone is what was wanted, whoever did it.
+            return Outcome(action)
+        return Outcome(action)
+
+    def _compare(self, action: Action) -> Outcome:
+        """Let the content decide, and do what follows from it."""
+        policy, src, dst = self._policy, action.src, action.dst
+        assert src is not None
+        assert dst is not None
+        if self._differ(action.path):
+            if policy.immutable:
+                return Outcome(
+                    msgspec.structs.replace(action, verb=Verb.FAIL, reason="immutable, but differs", exit_code=6)
+                )
+            action = msgspec.structs.replace(action, verb=Verb.COPY, reason="contents differ")
+            return Outcome(action) if self._dry_run else self._copy(action)
+        action = msgspec.structs.replace(action, verb=Verb.KEEP, reason="equal content")
+        if policy.compare is Compare.MTIME and policy.touch and policy.has_times and src.mtime_ns != dst.mtime_ns:
+            action = msgspec.structs.replace(action, verb=Verb.TOUCH, reason="only the time of modification differs")
+            if not self._dry_run:
+                self._touch(action)
+        if policy.move and not self._dry_run:
+            self._src.delete(src.path)
+        return Outcome(action, verified="hash")
+
+    def _prove(self, path: str) -> None:
+        if self._differ(path):
+            raise Corrupted("the stored bytes are not those of the source", op="put", path=path)
+
+    def _differ(self, path: str) -> bool:
+        name = self._policy.hash_name or "blake3"
+        return digest(self._src, path, name) != digest(self._dst, path, name)
+
+    def _moved(self, count: int, path: str) -> None:
+        if self._stop.is_set():
+            raise Cancelled(op="put", path=path)
+        if self._observer is not None:
+            self._observer(Event("bytes", path, count))
+
+    def _gone(self, path: str) -> bool:
+        try:
+            self._src.stat(path)
+        except NotFound:
+            return True
+        return False
+
+    def _vanished(self, action: Action) -> bool:
+        """Say whether the source is what was not found, and not something at the destination."""
+        if action.src is None or action.verb is Verb.DELETE:
+            return False
+        try:
+            return self._gone(action.src.path)
+        except StorageError:
+            return False
+
+
+class SourceBody(Body):
+    """An object of the source, as something that the destination can store."""
+
+    def __init__(self, driver: Driver, info: ObjectInfo, moved: Moved | None) -> None:
+        self._driver = driver
+        self._info = info
+        self.size = info.size
+        if moved is not None:
+            self._moved = moved
+            self.progress = self._report
+
+    def open(self) -> ByteStream:
+        stream = self._driver.get(self._info.path)
+        return stream if self.progress is None else WatchedStream(stream, self._report)
+
+    def check(self) -> None:
+        # Where asking is free. Elsewhere a whole object is sent by one answer, and cannot change midway.
+        if not self._driver.features.local:
+            return
+        now, then = self._driver.stat(self._info.path), self._info
+        if now.size != then.size or now.mtime_ns != then.mtime_ns:
+            raise SourceChanged(op="get", path=then.path, scheme=self._driver.scheme)
+
+    def _report(self, count: int) -> None:
+        self._moved(count, self._info.path)
+
+
+class WatchedStream(io.RawIOBase):
+    """A stream that says how many bytes were read; the kernel may still copy from its descriptor."""
+
+    def __init__(self, stream: ByteStream, report: Callable[[int], object]) -> None:
+        self._stream = stream
+        self._report = report
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:
+        data = self._stream.read(size)
+        self._report(len(data))
+        return data
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        count = fill(self._stream, buffer)
+        self._report(count)
+        return count
+
+    def fileno(self) -> int:
+        fileno = getattr(self._stream, "fileno", None)
+        if fileno is None:
+            raise io.UnsupportedOperation("fileno")
+        return int(fileno())
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
+
+
+def digest(driver: Driver, path: str, name: str) -> str:
+    """Return a hash of an object: known, computed by the service, or by reading, whatever is cheapest."""
+    if name in driver.features.computes:
+        return driver.hash(path, name)
+    if name in driver.features.hashes and (known := driver.stat(path).hashes.get(name)):
+        return known
+    with driver.get(path) as stream:
+        return hashes.hash_stream(stream, (name,))[name]

@@ -1,0 +1,128 @@
+"""Cases about what is kept beside the bytes: time of modification, MIME type, user metadata."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from omnistorage.core.errors import NotFound, Unsupported
+from omnistorage.core.info import ObjectInfo
+from omnistorage.storage import Storage
+
+from .base import Suite, put, raw_list
+
+WHEN = 1_600_000_001_123_456_789
+"""A time in 2020 with a digit other than zero at every precision, in nanoseconds."""
+
+
+class Attributes(Suite):
+    """What is claimed to be kept is kept exactly; what is not, does no harm."""
+
+    def test_modified_is_kept(self, storage: Storage) -> None:
+        """The time given to a put is told again, to the claimed precision."""
+        storage.write_bytes("a", b"x", modified=WHEN)
+        if not storage.features.mtime:
+            pytest.skip("needs features.mtime; a put with a time was accepted all the same")
+        told = storage.stat("a").mtime_ns
+
+        assert told is not None
+        assert abs(told - WHEN) < storage.features.precision
+        assert raw_list(storage)[0].mtime_ns in (told, None)
+
+    def test_precision_is_true(self, storage: Storage) -> None:
+        """Two times that are one step apart stay apart and come back exactly."""
+        step = storage.features.precision
+        if not storage.features.mtime:
+            pytest.skip("needs features.mtime")
+        whole = WHEN // step * step
+        storage.write_bytes("a", b"x", modified=whole)
+        storage.write_bytes("b", b"x", modified=whole + step)
+
+        assert step > 0
+        assert storage.stat("a").mtime_ns == whole
+        assert storage.stat("b").mtime_ns == whole + step
+
+    def test_put_without_time_is_not_older(self, storage: Storage) -> None:
+        """A put without a time does not inherit that of the object before it."""
+        storage.write_bytes("a", b"x", modified=WHEN)
+        storage.write_bytes("a", b"y")
+        told = storage.stat("a").mtime_ns
+
+        assert told is None or told > WHEN + 86400 * 10**9
+
+    def test_set_modified(self, storage: Storage) -> None:
+        """A time can be changed later without touching the bytes, or that is refused."""
+        storage.write_bytes("a", b"bytes")
+        if not storage.features.set_modified:
+            with pytest.raises(Unsupported):
+                storage.set_modified("a", WHEN)
+            return
+        storage.set_modified("a", WHEN)
+        told = storage.stat("a").mtime_ns
+
+        assert told is not None
+        assert abs(told - WHEN) < storage.features.precision
+        assert storage.read_bytes("a") == b"bytes"
+
+    def test_set_modified_of_missing(self, storage: Storage) -> None:
+        """There is no time of what is not there."""
+        if not storage.features.set_modified:
+            pytest.skip("needs features.set_modified")
+        with pytest.raises(NotFound):
+            storage.set_modified("nope", WHEN)
+
+    def test_content_type_is_kept(self, storage: Storage) -> None:
+        """A MIME type is told again, also by a second put without one taken away."""
+        storage.write_bytes("a.bin", b"x", content_type="text/x-special")
+        if not storage.features.content_type:
+            pytest.skip("needs features.content_type; a put with a type was accepted all the same")
+        told = storage.stat("a.bin").content_type
+        storage.write_bytes("a.bin", b"x")
+
+        assert told == "text/x-special"
+        assert storage.stat("a.bin").content_type != "text/x-special"
+
+    def test_metadata_is_kept(self, storage: Storage) -> None:
+        """User metadata is told again, with blanks and punctuation."""
+        wanted = {"colour": "blue", "note": "a = b; c, \"d\"", "number-1": "1"}
+        storage.write_bytes("a", b"x", metadata=wanted)
+        if not storage.features.metadata:
+            pytest.skip("needs features.metadata; a put with metadata was accepted all the same")
+
+        assert dict(storage.stat("a").metadata) == wanted
+
+    def test_metadata_is_replaced(self, storage: Storage) -> None:
+        """A put without metadata leaves none of the object before it."""
+        storage.write_bytes("a", b"x", metadata={"colour": "blue"})
+        storage.write_bytes("a", b"x")
+
+        assert "colour" not in storage.stat("a").metadata
+
+    def test_set_metadata(self, storage: Storage) -> None:
+        """Metadata can be replaced later without touching the bytes, or that is refused."""
+        storage.write_bytes("a", b"bytes", metadata={"old": "1"} if storage.features.metadata else None)
+        if not storage.features.set_metadata:
+            with pytest.raises(Unsupported):
+                storage.driver.set_metadata("a", {"new": "2"})
+            return
+        storage.driver.set_metadata("a", {"new": "2"})
+
+        assert dict(storage.stat("a").metadata) == {"new": "2"}
+        assert storage.read_bytes("a") == b"bytes"
+
+    def test_listing_equals_stat(self, storage: Storage) -> None:
+        """Whatever a listing says of an object, stat says, too."""
+        storage.write_bytes("d/a", b"12345", modified=WHEN)
+        put(storage, "d/b")
+        for listed in raw_list(storage, "d"):
+            told = storage.stat(listed.path)
+
+            assert listed == _as_far_as(listed, told)
+
+
+def _as_far_as(listed: ObjectInfo, told: ObjectInfo) -> ObjectInfo:
+    """Return ``told`` without what a listing may leave out, where it does."""
+    blank = ObjectInfo(listed.path)
+    optional = ("size", "mtime_ns", "etag", "version", "content_type", "metadata", "hashes")
+    absent = {name: getattr(listed, name) for name in optional if getattr(listed, name) == getattr(blank, name)}
+    return msgspec.structs.replace(told, **absent)

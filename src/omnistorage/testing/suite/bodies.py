@@ -1,0 +1,148 @@
+"""Cases about what is handed in to be stored, and what is left when that goes wrong."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+
+from omnistorage.core.errors import StorageError, Truncated
+from omnistorage.core.streams import Body, FileBody
+from omnistorage.storage import Storage
+from omnistorage.testing.bodies import BodyBroke, BrokenBody, Dribble, LyingBody, WatchedBody, pattern
+
+from .base import Suite, keys, nothing_at
+
+DATA = pattern(700_000)
+
+BROKEN: dict[str, Body] = {
+    "at once": BrokenBody(DATA, 0),
+    "midway": BrokenBody(DATA, 400_000),
+    "before the last byte": BrokenBody(DATA, len(DATA) - 1),
+    "at the end": BrokenBody(DATA, len(DATA), sized=False),
+    "without a size": BrokenBody(DATA, 400_000, sized=False),
+}
+LYING: dict[str, Body] = {
+    "one byte short": LyingBody(DATA[:-1], len(DATA)),
+    "half": LyingBody(DATA[:1000], len(DATA)),
+    "nothing": LyingBody(b"", 10),
+    "one byte long": LyingBody(DATA, len(DATA) - 1),
+    "something for nothing": LyingBody(b"x", 0),
+}
+
+
+class Bodies(Suite):
+    """An object is stored whole or not at all."""
+
+    @pytest.mark.parametrize("when", BROKEN)
+    def test_broken_body_leaves_nothing(self, storage: Storage, when: str) -> None:
+        """When the bytes stop with an error, that error is seen and nothing was stored."""
+        with pytest.raises((BodyBroke, StorageError)):
+            storage.write_bytes("d/a", BROKEN[when])
+
+        assert nothing_at(storage, "d/a")
+        assert keys(storage) == []
+
+    @pytest.mark.parametrize("when", BROKEN)
+    def test_broken_body_keeps_the_old(self, storage: Storage, when: str) -> None:
+        """When the bytes stop with an error, the object that was there still is."""
+        storage.write_bytes("d/a", b"old")
+        with pytest.raises((BodyBroke, StorageError)):
+            storage.write_bytes("d/a", BROKEN[when])
+
+        assert storage.read_bytes("d/a") == b"old"
+        assert storage.stat("d/a").size in (3, None)
+        assert keys(storage) == ["d/a"]
+
+    @pytest.mark.parametrize("how", LYING)
+    def test_wrong_size_leaves_nothing(self, storage: Storage, how: str) -> None:
+        """Fewer or more bytes than announced are an error, and nothing was stored."""
+        with pytest.raises(Truncated):
+            storage.write_bytes("a", LYING[how])
+
+        assert nothing_at(storage, "a")
+        assert keys(storage) == []
+
+    @pytest.mark.parametrize("how", LYING)
+    def test_wrong_size_keeps_the_old(self, storage: Storage, how: str) -> None:
+        """Fewer or more bytes than announced are an error, and the object that was there still is."""
+        storage.write_bytes("a", b"old")
+        with pytest.raises(Truncated):
+            storage.write_bytes("a", LYING[how])
+
+        assert storage.read_bytes("a") == b"old"
+        assert keys(storage) == ["a"]
+
+    def test_storage_works_after_broken_body(self, storage: Storage) -> None:
+        """A put that failed leaves the driver fit for the next one."""
+        with pytest.raises((BodyBroke, StorageError)):
+            storage.write_bytes("a", BROKEN["midway"])
+        storage.write_bytes("a", b"next")
+
+        assert storage.read_bytes("a") == b"next"
+
+    def test_unknown_size(self, storage: Storage) -> None:
+        """Bytes whose number nobody knows beforehand are stored whole."""
+        storage.write_bytes("a", Dribble(io.BytesIO(DATA), 100_000))
+
+        assert storage.read_bytes("a") == DATA
+
+    def test_unknown_size_of_nothing(self, storage: Storage) -> None:
+        """A stream that ends at once makes an empty object."""
+        storage.write_bytes("a", Dribble(io.BytesIO(b"")))
+
+        assert storage.read_bytes("a") == b""
+
+    def test_short_reads(self, storage: Storage) -> None:
+        """A stream that gives a byte at a time does not end early."""
+        storage.write_bytes("a", Dribble(io.BytesIO(DATA[:3000]), 1))
+
+        assert storage.read_bytes("a") == DATA[:3000]
+
+    def test_file(self, storage: Storage, tmp_path: Path) -> None:
+        """A file of this machine is stored whole, and stays as it is."""
+        source = tmp_path / "source of a put"
+        source.write_bytes(DATA)
+        storage.write_bytes("a", FileBody(source))
+
+        assert storage.read_bytes("a") == DATA
+        assert source.read_bytes() == DATA
+
+    def test_stream_stays_open(self, storage: Storage) -> None:
+        """A stream of the caller is read from where it stands and left open."""
+        stream = io.BytesIO(b"skipped,stored")
+        stream.seek(8)
+        storage.write_bytes("a", stream)
+
+        assert storage.read_bytes("a") == b"stored"
+        assert not stream.closed
+
+    def test_buffer_is_not_kept(self, storage: Storage) -> None:
+        """Bytes that the caller changes afterwards do not change the object."""
+        data = bytearray(b"before")
+        storage.write_bytes("a", data)
+        data[:] = b"after!"
+
+        assert storage.read_bytes("a") == b"before"
+
+    def test_body_from_the_same_storage(self, storage: Storage) -> None:
+        """An object can be stored from a stream over another one."""
+        storage.write_bytes("a", DATA)
+        with storage.open_reader("a") as reader:
+            storage.write_bytes("b", reader)
+
+        assert storage.read_bytes("b") == DATA
+
+    def test_nothing_is_seen_before_the_end(self, storage: Storage) -> None:
+        """While the bytes are still coming, a reader sees the old object, or none."""
+        if not storage.features.atomic_put:
+            pytest.skip("needs features.atomic_put")
+        seen: list[object] = []
+        storage.write_bytes("new", WatchedBody(DATA, lambda: seen.append(nothing_at(storage, "new"))))
+        storage.write_bytes("old", b"old")
+        storage.write_bytes("old", WatchedBody(DATA, lambda: seen.append(storage.read_bytes("old"))))
+
+        assert seen == [True, b"old"]
+        assert storage.read_bytes("new") == DATA
+        assert storage.read_bytes("old") == DATA

@@ -1,0 +1,105 @@
+"""Cases about features: what is claimed works, and what is not claimed is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from omnistorage.core.driver import Driver
+from omnistorage.core.errors import StorageError, Unsupported
+from omnistorage.core.features import DERIVED, Features
+from omnistorage.core.options import PutOptions
+from omnistorage.storage import Storage
+
+from .base import Suite, missing, put
+
+ATTEMPTS: dict[str, Callable[[Driver], object]] = {
+    "copy": lambda driver: driver.copy("a", "b"),
+    "move": lambda driver: driver.move("a", "b"),
+    "mkdir": lambda driver: driver.mkdir("d"),
+    "set_modified": lambda driver: driver.set_modified("a", 10**18),
+    "upload": lambda driver: driver.begin_upload("u", PutOptions()).abort(),
+    "resume_upload": lambda driver: driver.resume_upload("u", "no such token", PutOptions()),
+    "delete_many": lambda driver: driver.delete_many(["a"]),
+    "hash": lambda driver: driver.hash("a", min(driver.features.computes, default="sha256")),
+    "presign": lambda driver: driver.presign("a"),
+    "versions": lambda driver: list(driver.versions("a")),
+    "about": lambda driver: driver.about(),
+    "set_metadata": lambda driver: driver.set_metadata("a", {"k": "v"}),
+    "watch": lambda driver: driver.watch("", lambda info: None)(),
+}
+
+
+class Claims(Suite):
+    """Features are no opinion."""
+
+    @pytest.mark.parametrize("feature", DERIVED)
+    def test_claimed_verb_is_there(self, storage: Storage, feature: str) -> None:
+        """A claimed verb is not refused, and one that is not claimed is."""
+        put(storage, "a")
+        driver = storage.driver
+        if not getattr(driver.features, feature):
+            with pytest.raises(Unsupported):
+                ATTEMPTS[feature](driver)
+            return
+        refused = False
+        try:
+            ATTEMPTS[feature](driver)
+        except Unsupported:
+            refused = True
+        except StorageError:
+            # An unknown token, say: the verb is there, and its own cases ask what it does.
+            refused = False
+
+        assert not refused, f"features.{feature} is claimed, but the verb is refused"
+
+    def test_every_verb_has_an_attempt(self) -> None:
+        """A verb that is added to the features is added to this case."""
+        assert ATTEMPTS.keys() == DERIVED.keys()
+
+    def test_features_fit_together(self, storage: Storage) -> None:
+        """No claim contradicts another one."""
+        features = storage.features
+
+        assert isinstance(features, Features)
+        assert features.precision > 0
+        assert features.upload or not features.resume_upload
+        assert features.hash or not features.computes
+        assert features.max_name is None or features.max_name > 0
+        assert not (features.any_key and features.mkdir)
+
+    def test_features_stay(self, storage: Storage) -> None:
+        """Features may be asked at any moment and do not change by use."""
+        before = storage.features
+        put(storage, "a")
+        storage.stat("a")
+
+        assert storage.features == before
+
+    def test_scheme(self, storage: Storage) -> None:
+        """A driver says which scheme it is for."""
+        assert storage.scheme != ""
+        assert storage.scheme in repr(storage)
+
+    def test_versions(self, storage: Storage) -> None:
+        """Where versions are kept, replacing an object adds one, newest first."""
+        if not storage.features.versions:
+            missing(storage, "versions")
+        storage.write_bytes("a", b"1")
+        storage.write_bytes("a", b"22")
+        found = list(storage.driver.versions("a"))
+
+        assert [info.size for info in found[:2]] == [2, 1]
+        assert {info.path for info in found} == {"a"}
+        assert len({info.version for info in found}) == len(found)
+
+    def test_presign(self, storage: Storage) -> None:
+        """A link is an address that names the object's bytes without our help."""
+        if not storage.features.presign:
+            missing(storage, "presign")
+        put(storage, "d/a b")
+        link = storage.driver.presign("d/a b", expires=60)
+
+        assert "://" in link
+        assert " " not in link

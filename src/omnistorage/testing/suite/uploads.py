@@ -1,0 +1,210 @@
+"""Cases about objects that are stored in parts."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+
+import pytest
+
+from omnistorage.core.errors import NotFound, StorageError, Unsupported
+from omnistorage.core.guard import Guard
+from omnistorage.core.options import PutOptions
+from omnistorage.core.streams import BytesBody, Upload
+from omnistorage.storage import Storage
+from omnistorage.testing.bodies import BodyBroke, BrokenBody, LyingBody, pattern
+
+from .base import Suite, keys, missing, nothing_at, together
+
+TAIL = b"the short last part"
+
+
+class Uploads(Suite):
+    """Parts come in any order, from any thread, and are an object only when all is finished."""
+
+    @pytest.fixture
+    def upload(self, storage: Storage) -> Iterator[Upload]:
+        """An upload to ``d/a``, aborted in the end."""
+        if not storage.features.upload:
+            missing(storage, "upload")
+        upload = storage.driver.begin_upload("d/a", PutOptions())
+        yield upload
+        upload.abort()
+
+    def test_upload_is_refused_without_feature(self, storage: Storage) -> None:
+        """A driver that takes no parts says so when the upload begins."""
+        if storage.features.upload:
+            upload = storage.driver.begin_upload("a", PutOptions(), 10)
+            upload.abort()
+        else:
+            with pytest.raises(Unsupported):
+                storage.driver.begin_upload("a", PutOptions(), 10)
+            with pytest.raises(Unsupported):
+                storage.driver.resume_upload("a", "token", PutOptions())
+
+        assert keys(storage) == []
+
+    def test_one_part(self, storage: Storage, upload: Upload) -> None:
+        """A single part, which may be short, makes an object."""
+        upload.put_part(1, BytesBody(TAIL))
+        info = upload.finish()
+
+        assert storage.read_bytes("d/a") == TAIL
+        assert (info.path, info.size) == ("d/a", len(TAIL))
+
+    def test_parts_out_of_order(self, storage: Storage, upload: Upload) -> None:
+        """The order is that of the numbers, not that of the arrival."""
+        data = pattern(2 * upload.part_size)
+        upload.put_part(3, BytesBody(TAIL))
+        upload.put_part(1, BytesBody(data[: upload.part_size]))
+        upload.put_part(2, BytesBody(data[upload.part_size :]))
+        upload.finish()
+
+        assert _digest(storage.read_bytes("d/a")) == _digest(data + TAIL)
+        assert storage.stat("d/a").size == len(data) + len(TAIL)
+
+    def test_part_again(self, storage: Storage, upload: Upload) -> None:
+        """A part that is put again replaces itself."""
+        upload.put_part(1, BytesBody(b"wrong, and longer than the right one"))
+        upload.put_part(1, BytesBody(TAIL))
+        upload.finish()
+
+        assert storage.read_bytes("d/a") == TAIL
+
+    def test_parts_from_threads(self, storage: Storage, upload: Upload) -> None:
+        """Parts may come from several threads at once."""
+        size = upload.part_size
+        data = pattern(3 * size) + TAIL
+        results = together(
+            4, lambda n: upload.put_part(n + 1, BytesBody(memoryview(data)[n * size : (n + 1) * size]))
+        )
+        upload.finish()
+
+        assert results == [None] * 4
+        assert _digest(storage.read_bytes("d/a")) == _digest(data)
+
+    def test_nothing_is_seen_before_finish(self, storage: Storage, upload: Upload) -> None:
+        """Parts are no object, and the one that is there stays until the end."""
+        upload.put_part(1, BytesBody(TAIL))
+        before = nothing_at(storage, "d/a"), keys(storage)
+        storage.write_bytes("d/a", b"old")
+        old = storage.read_bytes("d/a"), keys(storage)
+        upload.finish()
+
+        assert before == (True, [])
+        assert old == (b"old", ["d/a"])
+        assert storage.read_bytes("d/a") == TAIL
+        assert keys(storage) == ["d/a"]
+
+    def test_done_tells_sizes(self, upload: Upload) -> None:
+        """The parts that are safe are told with their sizes, and no others."""
+        nothing = dict(upload.done)
+        upload.put_part(1, BytesBody(pattern(upload.part_size)))
+        upload.put_part(2, BytesBody(TAIL))
+
+        assert nothing == {}
+        assert dict(upload.done) == {1: upload.part_size, 2: len(TAIL)}
+
+    def test_broken_part_is_not_done(self, storage: Storage, upload: Upload) -> None:
+        """A part whose bytes stop early does not count; put again, it does."""
+        upload.put_part(1, BytesBody(pattern(upload.part_size)))
+        with pytest.raises((BodyBroke, StorageError)):
+            upload.put_part(2, BrokenBody(pattern(1000), 500))
+        with pytest.raises(StorageError):
+            upload.put_part(2, LyingBody(b"short", 1000))
+        done = dict(upload.done)
+        upload.put_part(2, BytesBody(TAIL))
+        upload.finish()
+
+        assert done == {1: upload.part_size}
+        assert _digest(storage.read_bytes("d/a")) == _digest(pattern(upload.part_size) + TAIL)
+
+    def test_finish_once(self, storage: Storage, upload: Upload) -> None:
+        """What was finished cannot be finished again, and a late abort does not take it back."""
+        upload.put_part(1, BytesBody(TAIL))
+        upload.finish()
+        storage.write_bytes("d/a", b"newer")
+        with pytest.raises(StorageError):
+            upload.finish()
+        upload.abort()
+
+        assert storage.read_bytes("d/a") == b"newer"
+
+    def test_abort(self, storage: Storage, upload: Upload) -> None:
+        """An aborted upload leaves nothing; a second abort does nothing; it cannot be finished."""
+        upload.put_part(1, BytesBody(TAIL))
+        upload.abort()
+        upload.abort()
+
+        with pytest.raises(StorageError):
+            upload.finish()
+        assert nothing_at(storage, "d/a")
+        assert keys(storage) == []
+
+    def test_abort_keeps_the_old(self, storage: Storage, upload: Upload) -> None:
+        """An abort does not touch the object that is there."""
+        storage.write_bytes("d/a", b"old")
+        upload.put_part(1, BytesBody(TAIL))
+        upload.abort()
+
+        assert storage.read_bytes("d/a") == b"old"
+
+    def test_two_uploads_of_one_path(self, storage: Storage, upload: Upload) -> None:
+        """Two uploads to the same path do not mix; the one that is finished last wins."""
+        other = storage.driver.begin_upload("d/a", PutOptions())
+        other.put_part(1, BytesBody(b"other"))
+        upload.put_part(1, BytesBody(b"first"))
+        other.finish()
+        middle = storage.read_bytes("d/a")
+        upload.finish()
+
+        assert middle == b"other"
+        assert storage.read_bytes("d/a") == b"first"
+
+    def test_upload_keeps_what_is_kept(self, storage: Storage) -> None:
+        """The options given at the beginning count as those of a put."""
+        if not storage.features.upload:
+            missing(storage, "upload")
+        when = 1_600_000_000_000_000_000
+        options = PutOptions(mtime_ns=when, content_type="text/x-special", metadata={"k": "v"})
+        upload = storage.driver.begin_upload("a", options, len(TAIL))
+        upload.put_part(1, BytesBody(TAIL))
+        upload.finish()
+        told = storage.stat("a")
+
+        assert not storage.features.mtime or told.mtime_ns == when
+        assert not storage.features.content_type or told.content_type == "text/x-special"
+        assert not storage.features.metadata or dict(told.metadata) == {"k": "v"}
+
+    def test_resume(self, storage: Storage, upload: Upload) -> None:
+        """Another driver object goes on by the token, and knows which parts are safe."""
+        if not storage.features.resume_upload:
+            missing(storage, "resume_upload")
+        assert upload.token is not None
+        upload.put_part(1, BytesBody(pattern(upload.part_size)))
+        other = Guard(self.fresh(storage.driver))
+        resumed = other.resume_upload("d/a", upload.token, PutOptions())
+        done = dict(resumed.done)
+        resumed.put_part(2, BytesBody(TAIL))
+        resumed.finish()
+
+        assert resumed.part_size == upload.part_size
+        assert done == {1: upload.part_size}
+        assert _digest(storage.read_bytes("d/a")) == _digest(pattern(upload.part_size) + TAIL)
+        other.close()
+
+    def test_resume_of_gone(self, storage: Storage, upload: Upload) -> None:
+        """An upload that was aborted, or never was, cannot be resumed."""
+        if not storage.features.resume_upload:
+            missing(storage, "resume_upload")
+        token = upload.token or ""
+        upload.put_part(1, BytesBody(TAIL))
+        upload.abort()
+
+        with pytest.raises(NotFound):
+            storage.driver.resume_upload("d/a", token, PutOptions())
+
+
+def _digest(data: bytes) -> tuple[int, str]:
+    """Return what tells large contents apart without filling a report with them."""
+    return len(data), hashlib.sha256(data).hexdigest()
