@@ -9,40 +9,43 @@ b'hello'
 
 from __future__ import annotations
 
-from .core.backend import Backend, ExtendedBackend
-from .core.errors import (
-    AlreadyExists,
-    Cancelled,
-    Closed,
-    ConfigError,
-    Corrupted,
-    InvalidPath,
-    IsADirectory,
-    MissingExtra,
-    NoSpace,
-    NotADirectory,
-    NotEmpty,
-    NotFound,
-    PermissionDenied,
-    PreconditionFailed,
-    RateLimited,
-    ReadOnly,
-    SourceChanged,
-    StorageError,
-    TimedOut,
-    Truncated,
-    Unauthenticated,
-    UnknownOption,
-    UnknownRemote,
-    UnknownScheme,
-    Unreachable,
-    Unsupported,
-)
-from .core.features import Features
-from .core.info import Kind, ObjectInfo
-from .opening import open
-from .registry import backends, register
-from .storage import Storage, copy_path, move_path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .core.backend import Backend, ExtendedBackend
+    from .core.errors import (
+        AlreadyExists,
+        Cancelled,
+        Closed,
+        ConfigError,
+        Corrupted,
+        InvalidPath,
+        IsADirectory,
+        MissingExtra,
+        NoSpace,
+        NotADirectory,
+        NotEmpty,
+        NotFound,
+        PermissionDenied,
+        PreconditionFailed,
+        RateLimited,
+        ReadOnly,
+        SourceChanged,
+        StorageError,
+        TimedOut,
+        Truncated,
+        Unauthenticated,
+        UnknownOption,
+        UnknownRemote,
+        UnknownScheme,
+        Unreachable,
+        Unsupported,
+    )
+    from .core.features import Features
+    from .core.info import Kind, ObjectInfo
+    from .opening import open
+    from .registry import backends, register
+    from .storage import Storage, copy_path, move_path
 
 __version__ = "0.1.0"
 
@@ -86,3 +89,56 @@ __all__ = [
     "Unsupported",
     "__version__",
 ]
+
+_HOMES = {
+    ".core.backend": ("Backend", "ExtendedBackend"),
+    ".core.errors": (
+        "AlreadyExists",
+        "Cancelled",
+        "Closed",
+        "ConfigError",
+        "Corrupted",
+        "InvalidPath",
+        "IsADirectory",
+        "MissingExtra",
+        "NoSpace",
+        "NotADirectory",
+        "NotEmpty",
+        "NotFound",
+        "PermissionDenied",
+        "PreconditionFailed",
+        "RateLimited",
+        "ReadOnly",
+        "SourceChanged",
+        "StorageError",
+        "TimedOut",
+        "Truncated",
+        "Unauthenticated",
+        "UnknownOption",
+        "UnknownRemote",
+        "UnknownScheme",
+        "Unreachable",
+        "Unsupported",
+    ),
+    ".core.features": ("Features",),
+    ".core.info": ("Kind", "ObjectInfo"),
+    ".opening": ("open",),
+    ".registry": ("backends", "register"),
+    ".storage": ("Storage", "copy_path", "move_path"),
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import what is asked for when it is asked for, so that a program pays only for what it uses."""
+    from importlib import import_module
+
+    for home, names in _HOMES.items():
+        if name in names:
+            value = getattr(import_module(home, __name__), name)
+            globals()[name] = value
+            return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

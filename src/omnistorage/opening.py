@@ -88,7 +88,7 @@ def locate(
         StorageError: The service cannot be asked.
     """
     address = resolve(text, config=config, **options)
-    driver, prefix, inner = _prepare(address)
+    driver, prefix, inner = _prepare(address, layers)
     probe = Storage(driver, *inner)
     try:
         is_file = _is_file(probe, prefix)
@@ -137,11 +137,11 @@ def resolve(address: Place, *, config: Config | str | os.PathLike[str] | None = 
 
 
 def _open(address: Address, layers: tuple[LayerMaker, ...]) -> Storage:
-    driver, prefix, inner = _prepare(address)
+    driver, prefix, inner = _prepare(address, layers)
     return Storage(driver, *layers, *_prefixed(prefix), *inner)
 
 
-def _prepare(address: Address) -> tuple[Driver, str, list[LayerMaker]]:
+def _prepare(address: Address, layers: tuple[LayerMaker, ...]) -> tuple[Driver, str, list[LayerMaker]]:
     """Return driver, prefix and the layers that belong next to the driver."""
     kind = registry.driver_class(address.scheme)
     options = dict(address.options)
@@ -159,38 +159,46 @@ def _prepare(address: Address) -> tuple[Driver, str, list[LayerMaker]]:
         if error is None:
             raise
         raise error from exc
-    return driver, prefix, _retry(driver, retries)
+    return driver, prefix, _retry(driver, retries, layers)
 
 
-def _retry(driver: Driver, retries: Any) -> list[LayerMaker]:
+def _retry(driver: Driver, retries: Any, layers: tuple[LayerMaker, ...]) -> list[LayerMaker]:
     # What happens on this machine does not fail for a moment; trying again would only delay the bad news.
     if retries is None and (driver.features.local or driver.scheme == "memory"):
         return []
-    if retries is None:
-        from .layers.retry import Retry
-
-        return [Retry]
-    try:
-        times = int(retries)
-    except ValueError:
-        times = -1
-    if times < 0:
-        raise ConfigError(f"option 'retries': expected a number from 0 on, got {retries!r}")
+    times = _times(retries)
     if times == 0:
         return []
     from functools import partial
 
     from .layers.retry import Retry
 
-    return [partial(Retry, attempts=times + 1)]
+    # Two of them would multiply.
+    if any(getattr(layer, "func", layer) is Retry for layer in layers):
+        return []
+    return [Retry if times is None else partial(Retry, attempts=times + 1)]
+
+
+def _times(retries: Any) -> int | None:
+    if retries is None:
+        return None
+    try:
+        times = int(retries)
+    except (TypeError, ValueError):
+        times = -1
+    if times < 0:
+        raise ConfigError(f"option 'retries': expected a number from 0 on, got {retries!r}")
+    return times
 
 
 def _prefixed(prefix: str) -> list[LayerMaker]:
     if not prefix:
         return []
+    from functools import partial
+
     from .layers.prefix import Prefix
 
-    return [lambda inner: Prefix(inner, prefix)]
+    return [partial(Prefix, prefix=prefix)]
 
 
 def _is_file(storage: Storage, path: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, Final
 
@@ -11,10 +12,12 @@ import msgspec
 from .core.driver import Driver
 from .core.errors import ConfigError, MissingExtra, UnknownScheme
 from .core.grammar import scheme_of
+from .core.redact import is_reference
 
 GROUP: Final = "omnistorage.drivers"
 """Group of entry points by which another distribution brings a driver; their names are schemes."""
 
+_FOR_ALL: Final[Mapping[str, Any]] = {"retries": int}
 _REGISTERED: dict[str, type[Driver]] = {}
 _LOADED: dict[str, type[Driver]] = {}
 _LOCK = threading.Lock()
@@ -45,11 +48,13 @@ class BackendInfo(msgspec.Struct, frozen=True, kw_only=True):
         scheme: Its scheme.
         help: What it is, in one line.
         options: Its settings.
+        missing: What must be installed before it can be used, in words; empty if nothing.
     """
 
     scheme: str
-    help: str
-    options: tuple[OptionInfo, ...]
+    help: str = ""
+    options: tuple[OptionInfo, ...] = ()
+    missing: str = ""
 
 
 def register(scheme: str, driver_class: type[Driver]) -> None:
@@ -115,6 +120,41 @@ def describe(scheme: str) -> BackendInfo:
         for field in msgspec.structs.fields(driver.options_class)
     )
     return BackendInfo(scheme=scheme_of(scheme), help=_first_line(driver), options=options)
+
+
+def describe_all() -> list[BackendInfo]:
+    """Return what there is to know about all backends, sorted by scheme; this imports every driver."""
+
+    def one(scheme: str) -> BackendInfo:
+        try:
+            return describe(scheme)
+        except MissingExtra as exc:
+            return BackendInfo(scheme=scheme, missing=exc.message)
+
+    return [one(scheme) for scheme in backends()]
+
+
+def typed(scheme: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options as values of the types that the driver wants; references to secrets stay texts.
+
+    Whether all that is needed is there is not checked.
+
+    Raises:
+        UnknownScheme: There is no such driver.
+        UnknownOption: The driver has no such option; the message lists those it has.
+        ConfigError: A value does not fit its option.
+    """
+    from .core.options import from_text
+
+    given = {name.replace("-", "_").lower(): value for name, value in options.items()}
+    known = {field.name: field.type for field in msgspec.structs.fields(driver_class(scheme).options_class)}
+    # Each option can be left out here, and a reference fits everywhere.
+    loose = [
+        (name, kind if name in given and not is_reference(given[name]) else Any, None)
+        for name, kind in (dict(_FOR_ALL) | known).items()
+    ]
+    made = from_text(msgspec.defstruct("Given", loose), given, where=scheme)
+    return {name: msgspec.to_builtins(getattr(made, name)) for name in given}
 
 
 def missing_extra(scheme: str, exc: ModuleNotFoundError) -> MissingExtra | None:

@@ -86,13 +86,12 @@ class Calls:
         Works also after ``close``.
         """
         if not self._closed:
-            future = self.submit(func, *args)
-        else:
-            extra = ThreadPoolExecutor(1, thread_name_prefix="omnistorage-aio")
-            future = self._begin(extra, func, *args)
-            extra.shutdown(wait=False)
-        await ended({_when_done(future)})
-        return future.result()
+            return await self._to_its_end(self.submit(func, *args))
+        extra = ThreadPoolExecutor(1, thread_name_prefix="omnistorage-aio")
+        try:
+            return await self._to_its_end(self._begin(extra, func, *args))
+        finally:
+            extra.shutdown()
 
     async def close(self, last: Callable[[], object] | None = None) -> None:
         """Wait for what is running, do ``last``, and end the threads; cancelling takes effect behind that."""
@@ -105,12 +104,16 @@ class Calls:
                 cancelled = exc
         try:
             if last is not None:
-                await self.surely(last)
+                await self._to_its_end(self._begin(self._executor, last))
         finally:
             # Nothing runs any more, so this waits only for idle threads to leave.
             self._executor.shutdown()
         if cancelled is not None:
             raise cancelled
+
+    async def _to_its_end(self, future: Future[T]) -> T:
+        await ended({_when_done(future)})
+        return future.result()
 
 
 async def ended(futures: Iterable[asyncio.Future[Any]]) -> None:

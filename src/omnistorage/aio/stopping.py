@@ -112,6 +112,11 @@ class _Body(Body):
         self._check()
         return _Stream(self._body.open(), self._check)
 
+    def check(self) -> None:
+        # The last moment at which nothing has appeared yet.
+        self._check()
+        self._body.check()
+
 
 class _Stream(io.RawIOBase):
     """A stream that asks before each read whether to go on."""

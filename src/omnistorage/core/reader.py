@@ -20,6 +20,9 @@ class ObjectReader(io.RawIOBase):
     free until the next read, which opens the object again where it is wanted.
     """
 
+    # Known before the object is opened: a reader of a missing one is closed by the garbage collector.
+    _stream: ByteStream | None = None
+
     def __init__(self, driver: Driver, path: str, offset: int = 0, length: int | None = None) -> None:
         if offset < 0:
             raise ValueError(f"offset is a number of bytes from the start, not {offset}")
@@ -30,7 +33,7 @@ class ObjectReader(io.RawIOBase):
         self._offset = offset
         self._length = length
         self._position = 0
-        self._stream: ByteStream | None = driver.get(path, offset, length)
+        self._stream = driver.get(path, offset, length)
         self._stream_at = 0
 
     @property

@@ -1,0 +1,185 @@
+"""``omnistorage config``: make, change and show the remotes of the configuration."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from omnistorage.config import Config
+    from omnistorage.registry import BackendInfo
+
+
+@click.group()
+def config() -> None:
+    """Make, change and show configured remotes.
+
+    The configuration is a TOML file, see "omnistorage config file". A setting may name the place of a secret
+    rather than hold it: env:NAME is an environment variable, file:/path a file.
+    """
+
+
+@config.command()
+@click.argument("name")
+@click.argument("type")
+@click.argument("settings", metavar="[KEY=VALUE]...", nargs=-1)
+@click.option("--replace", is_flag=True, help="Give up a remote of this name that is there and says something else.")
+def create(name: str, type: str, settings: tuple[str, ...], replace: bool) -> None:
+    """Make a remote NAME of the backend TYPE.
+
+    Settings are KEY=VALUE, or KEY VALUE. The setting "root" is the path that the remote begins at. Making the same
+    remote again is fine.
+    """
+    options = _typed(type, _pairs(settings))
+    root = options.pop("root", "")
+    held = _writable()
+    held.create(name, type, options, root=root, replace=replace)
+    click.echo(f"remote '{name}:' is in {held.path}", err=True)
+
+
+@config.command()
+@click.argument("name")
+@click.argument("settings", metavar="[KEY=VALUE]...", nargs=-1)
+@click.option("--unset", multiple=True, metavar="KEY", help="Take a setting out; can be given several times.")
+def update(name: str, settings: tuple[str, ...], unset: tuple[str, ...]) -> None:
+    """Change settings of the remote NAME; the others stay."""
+    held = _writable()
+    changes = _pairs(settings)
+    kind = changes.get("type") or held.remote(name).type
+    held.update(name, _typed(kind, changes), remove=unset)
+    click.echo(f"remote '{name}:' is changed in {held.path}", err=True)
+
+
+@config.command()
+@click.argument("name")
+def delete(name: str) -> None:
+    """Take the remote NAME out of the configuration; what is stored there stays."""
+    held = _writable()
+    held.delete(name)
+    click.echo(f"remote '{name}:' is no longer in {held.path}", err=True)
+
+
+@config.command()
+@click.argument("name", required=False)
+def show(name: str | None) -> None:
+    """Print the remote NAME, or all, as TOML without secrets."""
+    from omnistorage.config.toml import dumps
+
+    held = _config()
+    tables = {name: held.remote(name).as_dict()} if name else held.dump()
+    click.echo(dumps({"remotes": tables}), nl=False)
+
+
+@config.command()
+@click.option("--secrets", is_flag=True, help="Print secrets, too.")
+def dump(secrets: bool) -> None:
+    """Print all remotes as one JSON object, without secrets."""
+    _echo_json(_config().dump(redact=not secrets))
+
+
+@config.command()
+def file() -> None:
+    """Print the path of the configuration."""
+    held = _config(read=False)
+    if held.path is None:
+        click.echo("there is no file: OMNISTORAGE_CONFIG is empty", err=True)
+        return
+    from os.path import exists
+
+    click.echo(held.path)
+    if not exists(held.path):
+        click.echo("the file does not exist; it is made when the first remote is", err=True)
+
+
+@config.command()
+def paths() -> None:
+    """Print the paths that are used: the configuration, and the folder for temporary files."""
+    from tempfile import gettempdir
+
+    click.echo(f"Config file: {_config(read=False).path or ''}")
+    click.echo(f"Temp dir:    {gettempdir()}")
+
+
+@config.command()
+def touch() -> None:
+    """Make the configuration, empty, if there is none."""
+    _config().touch()
+
+
+@config.command()
+@click.argument("type", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
+def backends(type: str | None, as_json: bool) -> None:
+    """Print the backends, or the one of this TYPE, with their settings."""
+    from omnistorage import registry
+
+    infos = [registry.describe(type)] if type else registry.describe_all()
+    if as_json:
+        _echo_json(infos)
+    else:
+        click.echo("\n\n".join(map(_in_words, infos)))
+
+
+config.add_command(backends, "providers")
+
+
+def _config(*, read: bool = True) -> Config:
+    import os
+
+    from omnistorage.config import Config, default_path
+
+    # A file that cannot be read still has a path.
+    return Config.load() if read else Config(default_path(os.environ))
+
+
+def _writable() -> Config:
+    from omnistorage.core.errors import ConfigError
+
+    held = _config()
+    if held.path is None:
+        raise ConfigError("there is no file to write to: OMNISTORAGE_CONFIG is empty")
+    return held
+
+
+def _pairs(settings: tuple[str, ...]) -> dict[str, str]:
+    """Return settings given as ``KEY=VALUE`` or ``KEY VALUE``."""
+    pairs: dict[str, str] = {}
+    rest = iter(settings)
+    for setting in rest:
+        name, equals, value = setting.partition("=")
+        if not equals:
+            given = next(rest, None)
+            if given is None:
+                raise click.UsageError(f"the setting {name!r} has no value; write {name}=VALUE")
+            value = given
+        pairs[name.replace("-", "_").lower()] = value
+    return pairs
+
+
+def _typed(type: str, pairs: dict[str, str]) -> dict[str, Any]:
+    """Return settings as the driver wants them; ``type`` and ``root`` are the remote's own."""
+    from omnistorage import registry
+
+    own = {name: pairs[name] for name in ("type", "root") if name in pairs}
+    return own | registry.typed(type, {name: value for name, value in pairs.items() if name not in own})
+
+
+def _in_words(info: BackendInfo) -> str:
+    lines = [f"{info.scheme}: {info.help or info.missing}"]
+    for option in info.options:
+        default = "required" if option.required else f"default {option.default!r}"
+        lines.append(f"  {option.name} ({option.type}; {default})")
+        if option.help:
+            lines.append(click.wrap_text(option.help, 100, "      ", "      "))
+    return "\n".join(lines)
+
+
+def _echo_json(value: object) -> None:
+    import msgspec
+
+    encoded = msgspec.json.encode(value, enc_hook=str)
+    click.echo(msgspec.json.format(encoded, indent=2).decode())
+
+
+command = config
