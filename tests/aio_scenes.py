@@ -45,6 +45,12 @@ async def let_others_run() -> None:
         await asyncio.sleep(0)
 
 
+async def open_soon(gate: Gated | Gate) -> None:
+    """Let a thread through, but not before the loop has had its turns to pass on a cancellation."""
+    await let_others_run()
+    gate.go.set()
+
+
 class Gated(io.RawIOBase):
     """Four chunks; the second waits until it is let through."""
 

@@ -60,15 +60,13 @@ class FarDriver(Driver):
 
 
 class NeedyDriver(Driver):
-    """Imports its library when it is made."""
+    """Needs a library that is not there when it is made."""
 
     scheme = "needy"
 
     @classmethod
     def from_address(cls, address: Address) -> tuple[Driver, str]:
-        import no_such_library  # noqa: F401
-
-        raise AssertionError
+        raise ModuleNotFoundError("No module named 'no_such_library'", name="no_such_library.part")
 
 
 @pytest.fixture(autouse=True)
@@ -298,6 +296,14 @@ def test_locate_at_a_service(text: str, name: str, layers: list[str]) -> None:
     with storage:
         assert found == name
         assert _chain(storage) == layers
+
+
+def test_locate_does_not_ask_about_the_top() -> None:
+    """A whole service is a folder; a service that is down does not hinder saying so."""
+    storage, name = opening.locate("far://x/?down=true&retries=0")
+    storage.close()
+
+    assert name == ""
 
 
 def test_locate_tells_that_a_service_is_down() -> None:

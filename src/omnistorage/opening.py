@@ -81,7 +81,7 @@ def locate(
 ) -> Location:
     """Open the storage at an address, or at the folder above if there is an object at the address.
 
-    This asks the service once. What does not exist, or may not be seen, counts as a folder.
+    This asks the service at most once. What does not exist, or may not be seen, counts as a folder.
 
     Raises:
         ConfigError: As for ``open``.
@@ -91,7 +91,8 @@ def locate(
     driver, prefix, inner = _prepare(address, layers)
     probe = Storage(driver, *inner)
     try:
-        is_file = _is_file(probe, prefix)
+        # The top of a service is no object; that need not be asked.
+        is_file = bool(prefix or address.path.strip("/")) and _is_file(probe, prefix)
     except BaseException:
         probe.close()
         raise

@@ -246,7 +246,7 @@ def _first_line(driver: type[Driver]) -> str:
 
     module = modules.get(driver.__module__)
     about = (module.__doc__ if module is not None and hasattr(module, "DRIVER") else None) or driver.__doc__ or ""
-    return about.strip().partition("\n")[0]
+    return about.strip().partition("\n")[0].replace("``", "")
 
 
 def _default(field: msgspec.structs.FieldInfo) -> Any:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from aio_scenes import MIB, Gate, Gated, Hold, cancel_held, happened, in_loop, let_others_run, local
+from aio_scenes import MIB, Gate, Gated, Hold, cancel_held, happened, in_loop, let_others_run, local, open_soon
 from omnistorage import aio
 from omnistorage.core.layer import Layer
 from omnistorage.core.streams import FileBody, StreamBody
@@ -168,9 +168,11 @@ class TestCancellation:
         """When one task of a group fails, the writes of its siblings stop and leave nothing."""
         source = Gated()
 
+        opening: list[asyncio.Task[None]] = []
+
         async def fail() -> None:
             await happened(source.waiting)
-            asyncio.get_running_loop().call_later(0.01, source.go.set)
+            opening.append(asyncio.create_task(open_soon(source)))
             raise LookupError("sibling")
 
         async def scene(s: aio.AsyncStorage) -> None:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from aio_scenes import Count, Gate, Gated, Hold, cancel_held, happened, in_loop, local
+from aio_scenes import Count, Gate, Gated, Hold, cancel_held, happened, in_loop, local, open_soon
 from omnistorage import aio
 from omnistorage.aio.calls import Calls
 from omnistorage.aio.entries import BATCH, Source
@@ -244,27 +244,24 @@ class TestMany:
         source = Gated()
 
         async def scene(s: aio.AsyncStorage) -> None:
+            opening: list[asyncio.Task[None]] = []
+
             async def loop() -> None:
                 async for outcome in s.put_many([("quick", b"q"), ("slow", source)], limit=2):
                     assert outcome.path == "quick"
                     await happened(source.waiting)
-                    if way == "cancel":
-                        asyncio.current_task().cancel()  # type: ignore[union-attr]
-                        continue
-                    asyncio.get_running_loop().call_later(0.01, source.go.set)
+                    opening.append(asyncio.create_task(open_soon(source)))
                     if way == "break":
                         break
-                    raise LookupError
+                    if way == "raise":
+                        raise LookupError
+                    working.cancel()
 
-            if way == "cancel":
-                asyncio.get_running_loop().call_later(0.05, source.go.set)
-                with pytest.raises(asyncio.CancelledError):
-                    await asyncio.create_task(loop())
-            elif way == "raise":
-                with pytest.raises(LookupError):
-                    await loop()
-            else:
-                await loop()
+            working = asyncio.create_task(loop())
+            await asyncio.wait([working])
+            assert working.cancelled() == (way == "cancel")
+            if way != "cancel":
+                assert isinstance(working.exception(), LookupError) == (way == "raise")
 
         in_loop(local(tmp_path), scene)
 

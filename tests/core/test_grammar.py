@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -149,8 +150,12 @@ _PATHS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"
     )
 )
 def test_canonical_is_another_way_to_write_it(address: Address) -> None:
-    """Without secrets, the text form of an address parses to the same address."""
-    assert parse(canonical(address)) == address
+    """Without secrets, the text form of an address parses to the same place."""
+    again = parse(canonical(address))
+    written = again.path.removeprefix("./") if address.scheme == "file" else again.path
+
+    assert written == (address.path.removeprefix("./") if address.scheme == "file" else address.path)
+    assert msgspec.structs.replace(again, path="") == msgspec.structs.replace(address, path="")
 
 
 @pytest.mark.parametrize(
@@ -201,15 +206,9 @@ def test_split(text: str, parts: tuple[str, str]) -> None:
 
 @pytest.mark.parametrize(
     ("name", "good"),
-    [("a", True), ("a b", True), ("_+@.-", True), ("é1", True), ("", False), ("-a", False), (" a", False)]
-    + [
-        ("a ", False),
-        ("a:b", False),
-        ("a/b", False),
-        ("a,b", False),
-        ("file", False),
-        ("File", False),
-        ("a\n", False),
+    [
+        *[(name, True) for name in ("a", "a b", "_+@.-", "é1", "1")],
+        *[(name, False) for name in ("", "-a", " a", "a ", "a:b", "a/b", "a,b", "file", "File", "a\n")],
     ],
 )
 def test_names_of_remotes(name: str, good: bool) -> None:

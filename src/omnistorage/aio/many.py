@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
-    Awaitable,
     Callable,
     Collection,
     Coroutine,
@@ -24,9 +24,10 @@ from .calls import ended
 
 T = TypeVar("T")
 U = TypeVar("U")
+V = TypeVar("V")
 
 Items = Iterable[T] | AsyncIterable[T]
-Pull = Callable[[Iterator[T]], Awaitable[tuple[T, ...]]]
+Pull = Callable[[Iterator[T]], Coroutine[Any, Any, tuple[T, ...]]]
 """Takes the next item of an iterator that may block; an empty tuple is the end."""
 
 
@@ -56,29 +57,51 @@ async def each(
     """
     running: set[asyncio.Task[U]] = set()
     asking: asyncio.Task[tuple[T, ...]] | None = None
-    take = _taker(items, pull)
+    done: deque[asyncio.Task[Any]] = deque()
+    news = asyncio.Event()
     failure: Exception | None = None
     more = True
+    # What has a length is there already; anything else may have to read files to make the next item.
+    at_hand = iter(items) if isinstance(items, Collection) else None
+    take = None if at_hand is not None else _taker(items, pull)
+
+    def begin(work: Coroutine[Any, Any, V]) -> asyncio.Task[V]:
+        task = asyncio.create_task(work)
+        task.add_done_callback(end)
+        return task
+
+    def end(task: asyncio.Task[Any]) -> None:
+        done.append(task)
+        news.set()
+
     try:
         while True:
-            if more and asking is None and len(running) < limit:
+            while more and at_hand is not None and len(running) < limit:
+                more = False
+                for item in at_hand:
+                    running.add(begin(call(item)))
+                    more = True
+                    break
+            if more and take is not None and asking is None and len(running) < limit:
                 # A task of its own, so that a slow source does not hold up what has ended.
-                asking = asyncio.create_task(take())
+                asking = begin(take())
             if not running and asking is None:
                 break
-            waiting: set[asyncio.Task[Any]] = {*running, asking} if asking is not None else {*running}
-            done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-            if asking is not None and asking in done:
-                try:
-                    got = asking.result()
-                except Exception as exc:
-                    failure, got = exc, ()
-                asking = None
-                more = bool(got)
-                running.update(asyncio.create_task(call(item)) for item in got)
-            for task in running & done:
+            while not done:
+                news.clear()
+                await news.wait()
+            task = done.popleft()
+            if task is not asking:
                 running.discard(task)
                 yield task.result()
+                continue
+            asking = None
+            try:
+                got = task.result()
+            except Exception as exc:
+                failure, got = exc, ()
+            more = bool(got)
+            running.update(begin(call(item)) for item in got)
         if failure is not None:
             raise failure
     finally:
@@ -104,14 +127,4 @@ def _taker(items: Items[T], pull: Pull[T]) -> Callable[[], Coroutine[Any, Any, t
 
         return later
     given = iter(items)
-    # What has a length is there already; anything else may have to read files to make the next item.
-    at_hand = isinstance(items, Collection)
-
-    async def now() -> tuple[T, ...]:
-        if not at_hand:
-            return await pull(given)
-        for item in given:
-            return (item,)
-        return ()
-
-    return now
+    return lambda: pull(given)

@@ -6,18 +6,28 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ._flags import common
+
 if TYPE_CHECKING:
     from omnistorage.config import Config
     from omnistorage.registry import BackendInfo
 
+    from ._console import Console
 
-@click.group()
-def config() -> None:
+
+@click.group(invoke_without_command=True)
+@common
+@click.pass_context
+def config(ctx: click.Context, console: Console, config: str | None) -> None:
     """Make, change and show configured remotes.
 
     The configuration is a TOML file, see "omnistorage config file". A setting may name the place of a secret
     rather than hold it: env:NAME is an environment variable, file:/path a file.
     """
+    # Flags that stand here, as in "omnistorage -v config create", are meant for the sub-command.
+    ctx.default_map = {ctx.invoked_subcommand or "": ctx.params}
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
 
 
 @config.command()
@@ -25,7 +35,10 @@ def config() -> None:
 @click.argument("type")
 @click.argument("settings", metavar="[KEY=VALUE]...", nargs=-1)
 @click.option("--replace", is_flag=True, help="Give up a remote of this name that is there and says something else.")
-def create(name: str, type: str, settings: tuple[str, ...], replace: bool) -> None:
+@common
+def create(
+    name: str, type: str, settings: tuple[str, ...], replace: bool, console: Console, config: str | None
+) -> None:
     """Make a remote NAME of the backend TYPE.
 
     Settings are KEY=VALUE, or KEY VALUE. The setting "root" is the path that the remote begins at. Making the same
@@ -33,84 +46,94 @@ def create(name: str, type: str, settings: tuple[str, ...], replace: bool) -> No
     """
     options = _typed(type, _pairs(settings))
     root = options.pop("root", "")
-    held = _writable()
+    held = _writable(config)
     held.create(name, type, options, root=root, replace=replace)
-    click.echo(f"remote '{name}:' is in {held.path}", err=True)
+    console.info(name, f"is in {held.path}")
 
 
 @config.command()
 @click.argument("name")
 @click.argument("settings", metavar="[KEY=VALUE]...", nargs=-1)
 @click.option("--unset", multiple=True, metavar="KEY", help="Take a setting out; can be given several times.")
-def update(name: str, settings: tuple[str, ...], unset: tuple[str, ...]) -> None:
+@common
+def update(
+    name: str, settings: tuple[str, ...], unset: tuple[str, ...], console: Console, config: str | None
+) -> None:
     """Change settings of the remote NAME; the others stay."""
-    held = _writable()
+    held = _writable(config)
     changes = _pairs(settings)
     kind = changes.get("type") or held.remote(name).type
     held.update(name, _typed(kind, changes), remove=unset)
-    click.echo(f"remote '{name}:' is changed in {held.path}", err=True)
+    console.info(name, f"is changed in {held.path}")
 
 
 @config.command()
 @click.argument("name")
-def delete(name: str) -> None:
+@common
+def delete(name: str, console: Console, config: str | None) -> None:
     """Take the remote NAME out of the configuration; what is stored there stays."""
-    held = _writable()
+    held = _writable(config)
     held.delete(name)
-    click.echo(f"remote '{name}:' is no longer in {held.path}", err=True)
+    console.info(name, f"is no longer in {held.path}")
 
 
 @config.command()
 @click.argument("name", required=False)
-def show(name: str | None) -> None:
+@common
+def show(name: str | None, console: Console, config: str | None) -> None:
     """Print the remote NAME, or all, as TOML without secrets."""
     from omnistorage.config.toml import dumps
 
-    held = _config()
+    held = _config(config)
     tables = {name: held.remote(name).as_dict()} if name else held.dump()
     click.echo(dumps({"remotes": tables}), nl=False)
 
 
 @config.command()
 @click.option("--secrets", is_flag=True, help="Print secrets, too.")
-def dump(secrets: bool) -> None:
+@common
+def dump(secrets: bool, console: Console, config: str | None) -> None:
     """Print all remotes as one JSON object, without secrets."""
-    _echo_json(_config().dump(redact=not secrets))
+    _echo_json(_config(config).dump(redact=not secrets))
 
 
 @config.command()
-def file() -> None:
+@common
+def file(console: Console, config: str | None) -> None:
     """Print the path of the configuration."""
-    held = _config(read=False)
+    held = _config(config, read=False)
     if held.path is None:
-        click.echo("there is no file: OMNISTORAGE_CONFIG is empty", err=True)
+        console.notice("", "there is no file: --config or OMNISTORAGE_CONFIG is empty")
         return
     from os.path import exists
 
     click.echo(held.path)
     if not exists(held.path):
-        click.echo("the file does not exist; it is made when the first remote is", err=True)
+        console.notice("", "the file does not exist; it is made when the first remote is")
 
 
 @config.command()
-def paths() -> None:
+@common
+def paths(console: Console, config: str | None) -> None:
     """Print the paths that are used: the configuration, and the folder for temporary files."""
     from tempfile import gettempdir
 
-    click.echo(f"Config file: {_config(read=False).path or ''}")
+    click.echo(f"Config file: {_config(config, read=False).path or ''}")
     click.echo(f"Temp dir:    {gettempdir()}")
 
 
 @config.command()
-def touch() -> None:
+@common
+def touch(console: Console, config: str | None) -> None:
     """Make the configuration, empty, if there is none."""
-    _config().touch()
+    _config(config).touch()
 
 
 @config.command()
 @click.argument("type", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
-def backends(type: str | None, as_json: bool) -> None:
+@common
+def backends(type: str | None, as_json: bool, console: Console, config: str | None) -> None:
     """Print the backends, or the one of this TYPE, with their settings."""
     from omnistorage import registry
 
@@ -124,21 +147,23 @@ def backends(type: str | None, as_json: bool) -> None:
 config.add_command(backends, "providers")
 
 
-def _config(*, read: bool = True) -> Config:
+def _config(path: str | None, *, read: bool = True) -> Config:
     import os
 
     from omnistorage.config import Config, default_path
 
+    if read:
+        return Config.load(path)
     # A file that cannot be read still has a path.
-    return Config.load() if read else Config(default_path(os.environ))
+    return Config(default_path(os.environ) if path is None else path or None)
 
 
-def _writable() -> Config:
+def _writable(path: str | None) -> Config:
     from omnistorage.core.errors import ConfigError
 
-    held = _config()
+    held = _config(path)
     if held.path is None:
-        raise ConfigError("there is no file to write to: OMNISTORAGE_CONFIG is empty")
+        raise ConfigError("there is no file to write to: --config or OMNISTORAGE_CONFIG is empty")
     return held
 
 

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
+
+from ._flags import common
+
+if TYPE_CHECKING:
+    from ._console import Console
 
 
 @click.command()
 @click.option("--long", is_flag=True, help="Print the type beside each name.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list with name, type and source.")
 @click.option("--type", "only", metavar="TYPE", help="Only remotes of this type.")
-def listremotes(long: bool, as_json: bool, only: str | None) -> None:
+@common
+def listremotes(long: bool, as_json: bool, only: str | None, console: Console, config: str | None) -> None:
     """Print the names of all configured remotes, sorted, each with its colon."""
     from omnistorage.config import Config
 
-    remotes = [remote for remote in Config.load().remotes().values() if only in (None, remote.type)]
+    remotes = [remote for remote in Config.load(config).remotes().values() if only in (None, remote.type)]
     if as_json:
         import msgspec
 

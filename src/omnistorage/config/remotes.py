@@ -9,6 +9,7 @@ that is in no file. Other tables of the file are kept as they are.
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -67,6 +68,7 @@ class Config:
         env: Mapping[str, str] | None = None,
     ) -> None:
         self.path = path
+        self._lock = threading.Lock()
         self._data = dict(data or {})
         self._env = {name: value for name, value in (env or {}).items() if name.startswith(PREFIX)}
         _tables(self._data, path)
@@ -190,7 +192,8 @@ class Config:
     def _change(self, name: str, change: Any) -> None:
         """Replace the table of a remote by what ``change`` makes of it (None: nothing) in the file as it is now."""
         if self.path is None:
-            self._data = self._changed(self._data, name, change)[0]
+            with self._lock:
+                self._data = self._changed(self._data, name, change)[0]
             return
         from .saving import locked, replace
         from .toml import edited

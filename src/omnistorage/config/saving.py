@@ -11,7 +11,9 @@ from omnistorage.core.errors import ConfigError
 
 try:
     import fcntl
-except ImportError:  # Windows: writes are still atomic, but of two at the same moment one may be lost
+except (
+    ImportError
+):  # Windows: files are still replaced as a whole, but of two changes at once one may fail or be lost
     fcntl = None  # type: ignore[assignment]
 
 
@@ -41,18 +43,21 @@ def locked(path: str) -> Iterator[None]:
 def replace(path: str, text: str) -> None:
     """Write ``text`` to ``path``, whole or not at all, also if the machine fails; only the owner may read it.
 
+    Only for who holds the lock of ``path``.
+
     Raises:
         ConfigError: It cannot be written, or something that is not a file is there.
     """
-    from tempfile import mkstemp
-
-    folder = os.path.dirname(path) or "."
+    folder, name = os.path.split(path)
+    temp = os.path.join(folder, f".{name}.part")
     try:
         with suppress(FileNotFoundError):
             if not stat.S_ISREG(os.stat(path).st_mode):
                 raise ConfigError(f"the configuration {path} cannot be written: it is not a regular file")
-        # mkstemp makes it with mode 0600.
-        handle, temp = mkstemp(prefix=".omnistorage-", suffix=".toml", dir=folder)
+        # One who was killed has left it, secrets and all; nobody is at work on it while we hold the lock.
+        with suppress(FileNotFoundError):
+            os.unlink(temp)
+        handle = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
                 file.write(text)
@@ -63,7 +68,7 @@ def replace(path: str, text: str) -> None:
             with suppress(OSError):
                 os.unlink(temp)
             raise
-        _sync_folder(folder)
+        _sync_folder(folder or ".")
     except OSError as exc:
         raise ConfigError(f"the configuration {path} cannot be written: {exc.strerror or exc}") from exc
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from .backend import Backend
 from .driver import Driver
-from .errors import NotFound, Unsupported
+from .errors import IsADirectory, NotFound, Unsupported
 from .features import Features
 from .info import DIR, FILE, ObjectInfo, Page
 from .options import PutOptions
@@ -46,7 +46,8 @@ class AdaptedBackend(Driver):
         infos: dict[str, ObjectInfo] = {}
         for key in self.backend.list(prefix):
             head, slash, _ = key[len(prefix) :].partition("/")
-            if recursive or not slash:
+            # A key that begins with a slash has no directory: its name would be that of the root.
+            if recursive or not slash or not (prefix or head):
                 infos[key] = self._describe(key)
             else:
                 infos[prefix + head + "/"] = ObjectInfo(prefix + head, DIR)
@@ -60,6 +61,8 @@ class AdaptedBackend(Driver):
         return self.backend.open_reader(path, offset=offset, length=length)
 
     def put(self, path: str, body: Body, options: PutOptions) -> ObjectInfo:
+        if not path:
+            raise IsADirectory("the root cannot be an object")
         if options.if_absent:
             raise Unsupported
         with (

@@ -98,7 +98,7 @@ def split(text: str) -> tuple[str, str]:
 def canonical(address: Address | str) -> str:
     """Return an address as text, for messages: one form for one place, and nothing secret in it.
 
-    Without secrets in it, ``parse`` makes the same address of it again.
+    Without secrets in it, ``parse`` understands it as the same place again.
     """
     if isinstance(address, str):
         address = parse(address)

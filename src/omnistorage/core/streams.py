@@ -79,7 +79,9 @@ class Body(ABC):
         """
 
     def check(self) -> None:
-        """Make sure that the bytes are still those which were opened; called before the object appears.
+        """Make sure that the bytes are still those which were opened.
+
+        Drivers call it when all is read, before they close the stream and before the object appears.
 
         Raises:
             SourceChanged: They were changed while they were read.

@@ -57,7 +57,8 @@ def walk(
             continue
         yield piece
         last = piece[-1]
-        if last.kind is DIR and (enter is None or enter(last)):
+        # A directory that seems to stand in itself (a key that begins with a slash) would never end.
+        if last.kind is DIR and last.path != folder and (enter is None or enter(last)):
             open_dirs.append((last.path, _pieces(pages(driver, last.path))))
 
 

@@ -151,9 +151,9 @@ class FileDriver(Driver):
         try:
             with body.open() as source:
                 size = _fill(fd, source, body)
-            if body.size is not None and size != body.size:
-                raise Truncated(f"{body.size} bytes were announced, {size} came")
-            body.check()
+                if body.size is not None and size != body.size:
+                    raise Truncated(f"{body.size} bytes were announced, {size} came")
+                body.check()
             if options.mode is not None:
                 os.fchmod(fd, options.mode)
             if options.mtime_ns is not None:

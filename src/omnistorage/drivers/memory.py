@@ -16,7 +16,7 @@ import msgspec
 
 from omnistorage.core.address import Address
 from omnistorage.core.driver import Driver, Failures
-from omnistorage.core.errors import AlreadyExists, NotFound, StorageError, Truncated
+from omnistorage.core.errors import AlreadyExists, IsADirectory, NotFound, StorageError, Truncated, Unsupported
 from omnistorage.core.features import Features
 from omnistorage.core.info import DIR, FILE, ObjectInfo, Page, Usage
 from omnistorage.core.options import PutOptions, from_text
@@ -84,9 +84,9 @@ class MemoryDriver(Driver):
                     return Page(infos, keys[at])
                 key = keys[at]
                 head, slash, _ = key[len(prefix) :].partition("/")
-                if recursive or not slash:
-                    if key != prefix or recursive:
-                        infos.append(objects[key].info)
+                # A key that begins with a slash has no directory: its name would be that of the root.
+                if recursive or not slash or not (prefix or head):
+                    infos.append(objects[key].info)
                     at += 1
                 else:
                     folder = prefix + head
@@ -103,9 +103,9 @@ class MemoryDriver(Driver):
     def put(self, path: str, body: Body, options: PutOptions) -> ObjectInfo:
         with body.open() as stream:
             data = read_all(stream)
-        if body.size is not None and body.size != len(data):
-            raise Truncated(f"{body.size} bytes were announced, {len(data)} came")
-        body.check()
+            if body.size is not None and body.size != len(data):
+                raise Truncated(f"{body.size} bytes were announced, {len(data)} came")
+            body.check()
         return self._space.store(path, data, options)
 
     def delete(self, path: str) -> None:
@@ -147,6 +147,8 @@ class MemoryDriver(Driver):
         return [one(path) for path in paths]
 
     def hash(self, path: str, name: str) -> str:
+        if name not in self.features.computes:
+            raise Unsupported(f"computes no {name}")
         return hashlib.new(name, self._held(path).data).hexdigest()
 
     def about(self) -> Usage:
@@ -194,6 +196,8 @@ class _Space:
         self.uploads: dict[str, _MemoryUpload] = {}
 
     def store(self, path: str, data: bytes, options: PutOptions) -> ObjectInfo:
+        if not path:
+            raise IsADirectory("the root cannot be an object")
         info = ObjectInfo(
             path,
             FILE,

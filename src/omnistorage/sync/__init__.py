@@ -11,16 +11,22 @@
 
 from __future__ import annotations
 
+from .check import CheckOptions, CheckResult, check
 from .filters import Filter
 from .guards import GuardError
-from .model import Action, Compare, Event, Outcome, Policy, Result, Verb
-from .recipes import Options, copy, move, plan, sync
+from .model import Action, Compare, Difference, Event, Outcome, Policy, Result, Verb
+from .recipes import Options, copy, copy_one, move, plan, sync
 
 __all__ = [
     "sync",
     "copy",
     "move",
+    "copy_one",
     "plan",
+    "check",
+    "CheckOptions",
+    "CheckResult",
+    "Difference",
     "Options",
     "Policy",
     "Compare",

@@ -158,6 +158,11 @@ class Filter:
         return self._with(files=(self._settings.files or frozenset()) | read_names(path, raw))
 
     @Step
+    def only(self, *paths: str) -> Filter:
+        """Take exactly these files, whatever else is there."""
+        return self._with(files=(self._settings.files or frozenset()).union(paths))
+
+    @Step
     def exclude_if_present(self, *names: str) -> Filter:
         """Leave out directories that hold a file with one of these names, with all that is below."""
         return self._with(markers=(*self._settings.markers, *names))

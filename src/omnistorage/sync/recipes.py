@@ -9,13 +9,14 @@ from typing import Literal
 
 import msgspec
 
-from omnistorage.core import hashes
 from omnistorage.core.driver import Driver
 from omnistorage.core.errors import NotADirectory, NotFound, StorageError
 from omnistorage.core.info import DIR, ObjectInfo
 from omnistorage.core.paths import parent
-from omnistorage.storage import Storage
+from omnistorage.layers.alias import Alias
+from omnistorage.storage import Storage, same_place
 
+from .content import common_hash
 from .execute import Admission, Execution, is_cancelled
 from .filters import Filter
 from .guards import refuse_deletes, refuse_empty_source, refuse_overlap, relation
@@ -92,8 +93,7 @@ def sync(
         NotFound: There is no source.
         GuardError: The run was refused before anything was changed.
     """
-    refuse_overlap(src.driver, dst.driver, options.filter)
-    return Run(src.driver, dst.driver, options, delete=True, observer=observer, executor=executor).result()
+    return Run.between(src, dst, options, delete=True, observer=observer, executor=executor).result()
 
 
 def copy(
@@ -109,7 +109,7 @@ def copy(
     Raises:
         NotFound: There is no source.
     """
-    return Run(src.driver, dst.driver, options, observer=observer, executor=executor).result()
+    return Run.between(src, dst, options, observer=observer, executor=executor).result()
 
 
 def move(
@@ -126,12 +126,26 @@ def move(
         NotFound: There is no source.
         GuardError: The two places overlap.
     """
-    refuse_overlap(src.driver, dst.driver, options.filter)
-    run = Run(src.driver, dst.driver, options, move=True, observer=observer, executor=executor)
-    result = run.result()
-    if options.delete_empty_dirs and not options.dry_run:
-        remove_empty_dirs(src.driver, keep_root=True)
-    return result
+    return Run.between(src, dst, options, move=True, observer=observer, executor=executor).result()
+
+
+def copy_one(
+    src: Storage,
+    src_path: str,
+    dst: Storage,
+    dst_path: str,
+    options: Options = Options(),
+    *,
+    delete_source: bool = False,
+    observer: Observer | None = None,
+) -> Result:
+    """Copy (or move) one object under any name, as ``copy`` and ``move`` would: not if it is there already.
+
+    Raises:
+        NotFound: There is no such object.
+    """
+    run = Run.of_one(src, src_path, dst, dst_path, options, move=delete_source, observer=observer)
+    return Result() if run is None else run.result()
 
 
 def plan(src: Storage, dst: Storage, options: Options = Options(), *, delete: bool = True) -> Iterator[Action]:
@@ -141,10 +155,8 @@ def plan(src: Storage, dst: Storage, options: Options = Options(), *, delete: bo
         NotFound: There is no source.
         GuardError: The run would be refused.
     """
-    if delete:
-        refuse_overlap(src.driver, dst.driver, options.filter)
     dry = msgspec.structs.replace(options, dry_run=True)
-    for outcome in Run(src.driver, dst.driver, dry, delete=delete):
+    for outcome in Run.between(src, dst, dry, delete=delete):
         yield outcome.action
 
 
@@ -153,7 +165,48 @@ class Run:
 
     Attributes:
         totals: The counters, which grow while the run goes on.
+        observer: Gets the events.
     """
+
+    @classmethod
+    def between(
+        cls,
+        src: Storage,
+        dst: Storage,
+        options: Options,
+        *,
+        delete: bool = False,
+        move: bool = False,
+        observer: Observer | None = None,
+        executor: Executor | None = None,
+    ) -> Run:
+        """Prepare a run from one storage to another.
+
+        Raises:
+            GuardError: The two overlap in a way that would do harm.
+        """
+        if delete or move:
+            refuse_overlap(src.driver, dst.driver, options.filter)
+        return cls(src.driver, dst.driver, options, delete=delete, move=move, observer=observer, executor=executor)
+
+    @classmethod
+    def of_one(
+        cls,
+        src: Storage,
+        src_path: str,
+        dst: Storage,
+        dst_path: str,
+        options: Options,
+        *,
+        move: bool = False,
+        observer: Observer | None = None,
+    ) -> Run | None:
+        """Prepare a run for one object and the name it is to get; None if it has that name already."""
+        if same_place(src.driver, src_path, dst.driver, dst_path):
+            return None
+        shown = Alias(src.driver, src_path, dst_path)
+        chosen = msgspec.structs.replace(options, filter=Filter.only(dst_path))
+        return cls(shown, dst.driver, chosen, move=move, observer=observer)
 
     def __init__(
         self,
@@ -170,7 +223,7 @@ class Run:
         self._src = src
         self._dst = dst
         self._options = options
-        self._observer = observer
+        self.observer = observer
         self._executor = executor
         self.policy = policy_for(src, dst, options, delete=delete, move=move)
         chosen = options.filter
@@ -194,7 +247,7 @@ class Run:
             self._src,
             self._dst,
             self.policy,
-            observer=self._observer,
+            observer=self.observer,
             verify=options.verify,
             dry_run=options.dry_run,
         )
@@ -214,6 +267,8 @@ class Run:
                 yield outcome
             if not options.dry_run:
                 self._set_dir_times()
+                if options.delete_empty_dirs and self.policy.move:
+                    remove_empty_dirs(self._src, keep_root=True)
         finally:
             for outcome in self._broken():
                 self._account(outcome)
@@ -306,8 +361,8 @@ class Run:
         elif verb is Verb.KEEP and outcome.verified:
             totals.equal += 1
             totals.deleted_sources += self.policy.move
-        if self._observer is not None:
-            self._observer(Event("end", action.path, outcome.bytes, outcome))
+        if self.observer is not None:
+            self.observer(Event("end", action.path, outcome.bytes, outcome))
 
     def _note_dir(self, action: Action) -> None:
         folder = action.path if action.verb is Verb.MKDIR else parent(action.path)
@@ -357,14 +412,6 @@ def policy_for(src: Driver, dst: Driver, options: Options, *, delete: bool = Fal
         has_times=has_times,
         has_dirs=two.mkdir,
         hash_name=common_hash(src, dst),
-    )
-
-
-def common_hash(src: Driver, dst: Driver) -> str | None:
-    """Return the hash by which to compare objects of two storages, or None if they share none."""
-    one, two = src.features, dst.features
-    return hashes.best_common(
-        one.computes | one.hashes, two.computes | two.hashes, free_a=one.hashes, free_b=two.hashes
     )
 
 

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import io
+import os
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from omnistorage.core import hashes
 from omnistorage.core.driver import Driver
 from omnistorage.core.errors import Cancelled, Corrupted, NotFound, SourceChanged, StorageError
 from omnistorage.core.info import ObjectInfo
 from omnistorage.core.options import PutOptions
 from omnistorage.core.streams import Body, ByteStream, fill
 
+from .content import same_content
 from .model import Action, Compare, Event, Observer, Outcome, Policy, Verb
 
 if TYPE_CHECKING:
@@ -169,8 +170,7 @@ class Transfer:
             raise Corrupted("the stored bytes are not those of the source", op="put", path=path)
 
     def _differ(self, path: str) -> bool:
-        name = self._policy.hash_name or "blake3"
-        return digest(self._src, path, name) != digest(self._dst, path, name)
+        return not same_content(self._src, self._dst, path, self._policy.hash_name)
 
     def _moved(self, count: int, path: str) -> None:
         if self._stop.is_set():
@@ -207,16 +207,21 @@ class SourceBody(Body):
             self.progress = self._report
 
     def open(self) -> ByteStream:
-        stream = self._driver.get(self._info.path)
+        stream = self._stream = self._driver.get(self._info.path)
         return stream if self.progress is None else WatchedStream(stream, self._report)
 
     def check(self) -> None:
         # Where asking is free. Elsewhere a whole object is sent by one answer, and cannot change midway.
-        if not self._driver.features.local:
-            return
-        now, then = self._driver.stat(self._info.path), self._info
-        if now.size != then.size or now.mtime_ns != then.mtime_ns:
-            raise SourceChanged(op="get", path=then.path, scheme=self._driver.scheme)
+        if self._driver.features.local:
+            then = self._info
+            try:
+                now = os.fstat(self._stream.fileno())  # type: ignore[attr-defined]
+                same = now.st_size == then.size and now.st_mtime_ns == then.mtime_ns
+            except (AttributeError, io.UnsupportedOperation):
+                info = self._driver.stat(then.path)
+                same = info.size == then.size and info.mtime_ns == then.mtime_ns
+            if not same:
+                raise SourceChanged(op="get", path=then.path, scheme=self._driver.scheme)
 
     def _report(self, count: int) -> None:
         self._moved(count, self._info.path)
@@ -251,13 +256,3 @@ class WatchedStream(io.RawIOBase):
     def close(self) -> None:
         self._stream.close()
         super().close()
-
-
-def digest(driver: Driver, path: str, name: str) -> str:
-    """Return a hash of an object: known, computed by the service, or by reading, whatever is cheapest."""
-    if name in driver.features.computes:
-        return driver.hash(path, name)
-    if name in driver.features.hashes and (known := driver.stat(path).hashes.get(name)):
-        return known
-    with driver.get(path) as stream:
-        return hashes.hash_stream(stream, (name,))[name]

@@ -7,6 +7,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .faulty import (
+    CutStream,
+    DuplicatePage,
+    Fail,
+    FailBody,
+    Fault,
+    FaultyDriver,
+    ShortListing,
+    ShortReads,
+    Slow,
+    Vanish,
+)
+from .mock import Call, Expectation, MockDriver, UnexpectedCall
 
 if TYPE_CHECKING:
     from .suite import DriverSuite

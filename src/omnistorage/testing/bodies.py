@@ -20,7 +20,7 @@ def pattern(size: int, seed: int = 0) -> bytes:
     """Return ``size`` bytes that repeat only every 62 000 or so, so that a shifted range is seen."""
     # Two runs of prime lengths beside each other: blocks of any power of two differ.
     one = bytes((seed + n) % 251 for n in range(251))
-    unit = b"".join(one[n:] + bytes([n % 256]) + one[:n] for n in range(0, 251))
+    unit = b"".join(one[n:] + bytes([n % 256]) + one[:n] for n in range(251))
     return (unit * (size // len(unit) + 1))[:size]
 
 
@@ -102,9 +102,7 @@ class Dribble(io.RawIOBase):
 class BreakingStream(io.RawIOBase):
     """Passes ``after`` bytes of a stream on and then raises ``error``, or ends if that is None."""
 
-    def __init__(
-        self, stream: ByteStream, after: int, error: BaseException | type[BaseException] | None
-    ) -> None:
+    def __init__(self, stream: ByteStream, after: int, error: BaseException | type[BaseException] | None) -> None:
         self._stream = stream
         self._left = after
         self._error = error

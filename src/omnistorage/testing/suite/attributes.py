@@ -84,7 +84,7 @@ class Attributes(Suite):
 
     def test_metadata_is_kept(self, storage: Storage) -> None:
         """User metadata is told again, with blanks and punctuation."""
-        wanted = {"colour": "blue", "note": "a = b; c, \"d\"", "number-1": "1"}
+        wanted = {"colour": "blue", "note": 'a = b; c, "d"', "number-1": "1"}
         storage.write_bytes("a", b"x", metadata=wanted)
         if not storage.features.metadata:
             pytest.skip("needs features.metadata; a put with metadata was accepted all the same")

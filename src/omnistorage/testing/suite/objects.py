@@ -230,9 +230,7 @@ class Objects(Suite):
         if not storage.features.if_absent:
             pytest.skip("needs features.if_absent")
         contents = [pattern(2000, seed) for seed in range(self.threads)]
-        results = together(
-            self.threads, lambda n: storage.write_bytes("prize", contents[n], if_absent=True)
-        )
+        results = together(self.threads, lambda n: storage.write_bytes("prize", contents[n], if_absent=True))
         losers = [result for result in results if isinstance(result, AlreadyExists)]
         winners = [n for n, result in enumerate(results) if not isinstance(result, Exception)]
 

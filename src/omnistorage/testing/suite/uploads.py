@@ -130,7 +130,7 @@ class Uploads(Suite):
 
         assert storage.read_bytes("d/a") == b"newer"
 
-    def test_abort(self, storage: Storage, upload: Upload) -> None:
+    def test_abort_of_upload(self, storage: Storage, upload: Upload) -> None:
         """An aborted upload leaves nothing; a second abort does nothing; it cannot be finished."""
         upload.put_part(1, BytesBody(TAIL))
         upload.abort()
@@ -141,7 +141,7 @@ class Uploads(Suite):
         assert nothing_at(storage, "d/a")
         assert keys(storage) == []
 
-    def test_abort_keeps_the_old(self, storage: Storage, upload: Upload) -> None:
+    def test_abort_of_upload_keeps_the_old(self, storage: Storage, upload: Upload) -> None:
         """An abort does not touch the object that is there."""
         storage.write_bytes("d/a", b"old")
         upload.put_part(1, BytesBody(TAIL))

@@ -1,0 +1,190 @@
+"""Progress of a run while it goes on: bars on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from omnistorage.core.errors import printable
+from omnistorage.core.units import format_duration, format_size
+from omnistorage.sync.model import Event, Result, Verb
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+_FEW_SECONDS = 0.2
+
+
+class Progress:
+    """Watches a run; use it as a context manager around it.
+
+    Args:
+        totals: Returns the counters of the run as they stand.
+        bars: Draw bars (``-P``); without a terminal, or without the library for it, lines are written.
+        every: Seconds between lines; 0 for none.
+        write: Writes a line.
+    """
+
+    def __init__(
+        self, totals: Callable[[], Result], *, bars: bool, every: float, write: Callable[[str], None]
+    ) -> None:
+        self._totals = totals
+        self._every = every
+        self._write = write
+        self._began = time.monotonic()
+        self._moving: dict[str, list[int]] = {}
+        self._moved = 0
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._rich = _rich_progress() if bars and sys.stderr.isatty() else None
+        if bars and self._rich is None and not every:
+            self._every = 5.0
+
+    def __call__(self, event: Event) -> None:
+        """Take an event of the run; from any thread."""
+        with self._lock:
+            if event.kind == "begin" and event.bytes >= _LARGE:
+                self._moving[event.path] = [0, event.bytes]
+            elif event.kind == "bytes" and event.path in self._moving:
+                self._moving[event.path][0] += event.bytes
+            elif event.kind == "end":
+                self._moving.pop(event.path, None)
+
+    def __enter__(self) -> Progress:
+        if self._rich is not None:
+            self._rich.start()
+        if self._rich is not None or self._every:
+            self._thread = threading.Thread(target=self._run, name="omnistorage-progress", daemon=True)
+            self._thread.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+        if self._rich is not None:
+            self._draw({})
+            self._rich.stop()
+
+    def _run(self) -> None:
+        tasks: dict[str, TaskID] = {}
+        while not self._stop.wait(_FEW_SECONDS if self._rich is not None else self._every):
+            if self._rich is not None:
+                self._draw(tasks)
+            else:
+                self._write(self._line())
+
+    def _bytes(self, totals: Result) -> int:
+        """Bytes of finished and of running transfers."""
+        return totals.bytes + sum(done for done, _ in self._moving.values())
+
+    def _line(self) -> str:
+        totals = self._totals()
+        with self._lock:
+            moved = self._bytes(totals)
+        elapsed = time.monotonic() - self._began
+        rate = moved / elapsed if elapsed else 0.0
+        left = (totals.planned_bytes - moved) / rate if rate else None
+        return (
+            f"{format_size(moved)} / {format_size(totals.planned_bytes)}, {format_size(round(rate))}/s, "
+            f"ETA {format_duration(round(left)) if left is not None else '-'}, "
+            f"{totals.transferred}/{totals.planned} objects, {totals.checked} checked, {totals.errors} errors"
+        )
+
+    def _draw(self, tasks: dict[str, TaskID]) -> None:
+        bars: Any = self._rich
+        totals = self._totals()
+        with self._lock:
+            moved = self._bytes(totals)
+            moving = {path: tuple(pair) for path, pair in self._moving.items()}
+        words = f"{totals.transferred}/{totals.planned} objects, {totals.checked} checked"
+        if "" not in tasks:
+            tasks[""] = bars.tasks[0].id if bars.tasks else bars.add_task("", total=None)
+        bars.update(tasks[""], description=words, completed=moved, total=max(totals.planned_bytes, 1))
+        for path in [path for path in tasks if path and path not in moving]:
+            bars.remove_task(tasks.pop(path))
+        for path, (done, size) in moving.items():
+            if path not in tasks:
+                tasks[path] = bars.add_task(_shortened(path), total=size)
+            bars.update(tasks[path], completed=done)
+
+
+_LARGE = 16 << 20
+
+
+def _rich_progress() -> Any:
+    try:
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            DownloadColumn,
+            TextColumn,
+            TimeRemainingColumn,
+            TransferSpeedColumn,
+        )
+        from rich.progress import (
+            Progress as Bars,
+        )
+    except ImportError:
+        return None
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        DownloadColumn(binary_units=True),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    return Bars(*columns, console=Console(stderr=True), auto_refresh=True)
+
+
+def _shortened(path: str) -> str:
+    text = printable(path).replace("\n", "\\n")
+    return text if len(text) <= 40 else "…" + text[-39:]
+
+
+def words_of(event: Event) -> tuple[str, str] | None:
+    """Return the level (``info``, ``notice``, ``error``) and the words for what was done, or None."""
+    outcome = event.outcome
+    if outcome is None:
+        return None
+    action = outcome.action
+    if outcome.error is not None:
+        return "error", f"{action.verb.value} failed: {outcome.error}"
+    if action.verb is Verb.COPY:
+        if outcome.renamed:
+            return "info", "Moved (renamed)"
+        return "info", "Copied (new)" if action.dst is None else "Copied (replaced existing)"
+    if action.verb is Verb.SKIP:
+        return ("notice" if "regular" in action.reason or "vanished" in action.reason else "info"), action.reason
+    return _DONE.get(action.verb)
+
+
+def plan_words_of(event: Event) -> str | None:
+    """Return the words for what a dry run would have done, or None."""
+    outcome = event.outcome
+    if outcome is None or outcome.error is not None or outcome.action.verb not in _WOULD:
+        return None
+    action = outcome.action
+    size = action.src.size if action.src is not None else action.dst.size if action.dst is not None else None
+    tail = f" (size {format_size(size)})" if size is not None else ""
+    return f"Skipped {_WOULD[action.verb]} as --dry-run is set{tail}: {action.reason}"
+
+
+_DONE: dict[Verb, tuple[str, str]] = {
+    Verb.TOUCH: ("info", "Updated modification time in destination"),
+    Verb.DELETE: ("info", "Deleted"),
+    Verb.RMDIR: ("info", "Removed directory"),
+    Verb.MKDIR: ("info", "Made directory"),
+    Verb.KEEP: ("debug", "Unchanged skipping"),
+}
+_WOULD: dict[Verb, str] = {
+    Verb.COPY: "copy",
+    Verb.TOUCH: "update modification time",
+    Verb.DELETE: "delete",
+    Verb.RMDIR: "remove directory",
+    Verb.MKDIR: "make directory",
+}

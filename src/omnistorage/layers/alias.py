@@ -1,0 +1,65 @@
+"""One object of a storage, alone and under another name: what ``copyto`` and ``moveto`` need."""
+
+from __future__ import annotations
+
+import msgspec
+
+from omnistorage.core.driver import Driver
+from omnistorage.core.errors import NotFound
+from omnistorage.core.features import Features
+from omnistorage.core.info import DIR, ObjectInfo, Page
+from omnistorage.core.layer import Layer
+from omnistorage.core.streams import ByteStream
+
+
+class Alias(Layer):
+    """Shows the object ``real`` of the inner driver as ``shown``, and nothing else; reading and deleting only."""
+
+    def __init__(self, inner: Driver, real: str, shown: str) -> None:
+        super().__init__(inner)
+        self._real = real
+        self._shown = shown
+        one = inner.features
+        # Only what is forwarded below is still true. A file can be renamed out of here if it could before.
+        self.features = Features(
+            ordered=True,
+            ranges=one.ranges,
+            mtime=one.mtime,
+            precision=one.precision,
+            metadata=one.metadata,
+            content_type=one.content_type,
+            hash=one.hash,
+            hashes=one.hashes,
+            computes=one.computes,
+            local=one.local,
+            move=one.move,
+        )
+        if inner.local_root is not None and real != shown:
+            self.local_root = None
+
+    def stat(self, path: str) -> ObjectInfo:
+        if not path:
+            return ObjectInfo("", DIR)
+        return msgspec.structs.replace(self.inner.stat(self._behind(path)), path=path)
+
+    def list(self, path: str, *, recursive: bool = False, page: object = None) -> Page:
+        if path:
+            raise NotFound(path=path)
+        return Page([self.stat(self._shown)])
+
+    def get(self, path: str, offset: int = 0, length: int | None = None) -> ByteStream:
+        return self.inner.get(self._behind(path), offset, length)
+
+    def delete(self, path: str) -> None:
+        self.inner.delete(self._behind(path))
+
+    def hash(self, path: str, name: str) -> str:
+        return self.inner.hash(self._behind(path), name)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Alias, (self.inner, self._real, self._shown)
+
+    def _behind(self, path: str) -> str:
+        if path != self._shown:
+            raise NotFound(path=path)
+        return self._real

@@ -1,0 +1,78 @@
+"""Is the content the same? By the cheapest evidence that both sides can give."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from omnistorage.core import hashes
+from omnistorage.core.driver import Driver
+from omnistorage.core.info import ObjectInfo
+from omnistorage.core.streams import ByteStream, fill
+
+_CHUNK: Final = 256 << 10
+
+
+def common_hash(src: Driver, dst: Driver) -> str | None:
+    """Return the hash by which to compare objects of two storages, or None if they share none."""
+    one, two = src.features, dst.features
+    return hashes.best_common(
+        one.computes | one.hashes, two.computes | two.hashes, free_a=one.hashes, free_b=two.hashes
+    )
+
+
+def same_content(src: Driver, dst: Driver, path: str, name: str | None) -> bool:
+    """Say whether the objects at ``path`` hold the same bytes.
+
+    Files of this machine are compared byte by byte: both must be read anyway, and that costs less than hashing.
+    Elsewhere the hash ``name`` decides; without one, both objects are read.
+
+    Raises:
+        NotFound: One of them is gone.
+    """
+    if name is None or (src.features.local and dst.features.local):
+        return same_bytes(src, dst, path)
+    return digest(src, path, name) == digest(dst, path, name)
+
+
+def same_bytes(src: Driver, dst: Driver, path: str) -> bool:
+    """Read both objects and compare them."""
+    with src.get(path) as one, dst.get(path) as two:
+        a, b = bytearray(_CHUNK), bytearray(_CHUNK)
+        while True:
+            count = _fill_up(one, a)
+            if count != _fill_up(two, b):
+                return False
+            if count < _CHUNK:
+                return memoryview(a)[:count].tobytes() == memoryview(b)[:count].tobytes()
+            if a != b:
+                return False
+
+
+def digest(driver: Driver, path: str, name: str, info: ObjectInfo | None = None) -> str:
+    """Return a hash of an object: known, computed by the service, or by reading, whatever is cheapest.
+
+    Args:
+        driver: The storage.
+        path: The object.
+        name: The hash, as in ``core.hashes.NAMES``.
+        info: What a listing said of it, if that is at hand.
+    """
+    if info is not None and name in info.hashes:
+        return info.hashes[name]
+    if name in driver.features.computes:
+        return driver.hash(path, name)
+    if name in driver.features.hashes and (known := driver.stat(path).hashes.get(name)):
+        return known
+    with driver.get(path) as stream:
+        return hashes.hash_stream(stream, (name,))[name]
+
+
+def _fill_up(stream: ByteStream, buffer: bytearray) -> int:
+    """Fill the buffer, in several reads if it takes them; less than full means the end."""
+    count = fill(stream, buffer)
+    if count == len(buffer) or not count:
+        return count
+    view = memoryview(buffer)
+    while count < len(buffer) and (more := fill(stream, view[count:])):
+        count += more
+    return count
