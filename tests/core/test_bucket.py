@@ -97,7 +97,12 @@ def test_change_wakes_the_sleepers(rate: float | None) -> None:
     bucket = TokenBucket(1e-9, 1.0)
     bucket.take()
     served = threading.Event()
-    thread = threading.Thread(target=lambda: (bucket.take(), served.set()))
+
+    def work() -> None:
+        bucket.take()
+        served.set()
+
+    thread = threading.Thread(target=work)
     thread.start()
     while bucket.left > -0.5:
         served.wait(0.001)

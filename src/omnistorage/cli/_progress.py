@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from omnistorage.core.errors import printable
 from omnistorage.core.units import format_duration, format_size
-from omnistorage.sync.model import Event, Result, Verb
+from omnistorage.sync.model import Event, Outcome, Result, Verb
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -43,6 +43,11 @@ class Progress:
         self._rich = _rich_progress() if bars and sys.stderr.isatty() else None
         if bars and self._rich is None and not every:
             self._every = 5.0
+
+    @property
+    def shown(self) -> bool:
+        """True if anything is shown, so that events are wanted."""
+        return self._rich is not None or bool(self._every)
 
     def __call__(self, event: Event) -> None:
         """Take an event of the run; from any thread."""
@@ -146,11 +151,8 @@ def _shortened(path: str) -> str:
     return text if len(text) <= 40 else "…" + text[-39:]
 
 
-def words_of(event: Event) -> tuple[str, str] | None:
+def words_of(outcome: Outcome) -> tuple[str, str] | None:
     """Return the level (``info``, ``notice``, ``error``) and the words for what was done, or None."""
-    outcome = event.outcome
-    if outcome is None:
-        return None
     action = outcome.action
     if outcome.error is not None:
         return "error", f"{action.verb.value} failed: {outcome.error}"
@@ -163,10 +165,9 @@ def words_of(event: Event) -> tuple[str, str] | None:
     return _DONE.get(action.verb)
 
 
-def plan_words_of(event: Event) -> str | None:
+def plan_words_of(outcome: Outcome) -> str | None:
     """Return the words for what a dry run would have done, or None."""
-    outcome = event.outcome
-    if outcome is None or outcome.error is not None or outcome.action.verb not in _WOULD:
+    if outcome.error is not None or outcome.action.verb not in _WOULD:
         return None
     action = outcome.action
     size = action.src.size if action.src is not None else action.dst.size if action.dst is not None else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import wraps
 from typing import Any
@@ -14,11 +14,11 @@ from omnistorage.core.errors import printable
 from omnistorage.opening import open_remote, split
 from omnistorage.storage import LayerMaker, Storage
 from omnistorage.sync.filters import Filter
-from omnistorage.sync.model import Compare, Event, Result
+from omnistorage.sync.model import Compare, Outcome, Result, Verb
 from omnistorage.sync.recipes import Options, Run
 
-from . import _flags, _places, _summary
-from ._console import Console
+from . import _flags, _sides, _summary
+from ._console import NOTICE, Console
 from ._exits import FAILED, NO_DIRECTORY, NOTHING_MOVED, Exit
 from ._progress import Progress, plan_words_of, words_of
 
@@ -122,7 +122,7 @@ class Job(msgspec.Struct):
 
     def folders(self, source: str, dest: str, *, delete: bool = False, move: bool = False) -> None:
         """Run from a place into a folder; a source that is a single object goes into it under its name."""
-        with self._source(source) as (src, name), _places.destination(dest, self.config) as dst:
+        with self._source(source) as (src, name), _sides.destination(dest, self.config) as dst:
             if name:
                 # A filter cannot be about a single object that was named, and one object's absence deletes nothing.
                 one = msgspec.structs.replace(self.options, filter=Filter.only(name))
@@ -134,46 +134,43 @@ class Job(msgspec.Struct):
         """Run from an object to exactly this name; from a folder, as ``folders``."""
         with self._source(source, dest if move else None) as (src, name):
             if not name:
-                with _places.destination(dest, self.config) as dst:
+                with _sides.destination(dest, self.config) as dst:
                     self.run(Run.between(src, dst, self.options, move=move))
                 return
             above, leaf = split(dest)
             if not leaf:
                 raise Exit(FAILED, f"{dest!r} names a folder; give the name of the object as well")
-            with _places.destination(above, self.config) as dst:
+            with _sides.destination(above, self.config) as dst:
                 self.run(Run.of_one(src, name, dst, leaf, self.options, move=move))
 
     def run(self, run: Run | None) -> None:
         """Do it, telling what happens, and end with the exit code that it has."""
         if run is None:  # the same object under the same name
             return
-        stats = self.stats if self.stats is not None else 60.0 if self.console.level < 25 else 0.0
+        stats = self.stats if self.stats is not None else 60.0 if self.console.level < NOTICE else 0.0
         progress = Progress(
             lambda: run.totals, bars=self.bars, every=stats or 0.0, write=lambda line: self.console.notice("", line)
         )
-        run.observer = self._watcher(progress)
+        if progress.shown:
+            run.observer = progress
+        talkative = self.console.level < NOTICE or self.options.dry_run
         with progress:
-            result = run.result()
-        self._tell(result)
+            for outcome in run:
+                if talkative or outcome.error is not None or outcome.action.verb is Verb.SKIP:
+                    self._say(outcome)
+        self._tell(run.totals)
 
-    def _watcher(self, progress: Progress) -> Callable[[Event], None]:
-        console, dry_run = self.console, self.options.dry_run
-
-        def watch(event: Event) -> None:
-            progress(event)
-            if event.kind != "end":
-                return
-            planned = plan_words_of(event) if dry_run else None
-            if planned is not None:
-                console.notice(event.path, planned)
-            elif (words := words_of(event)) is not None:
-                level, message = words
-                getattr(console, level)(event.path, message, size=event.bytes)
-
-        return watch
+    def _say(self, outcome: Outcome) -> None:
+        path = outcome.action.path
+        planned = plan_words_of(outcome) if self.options.dry_run else None
+        if planned is not None:
+            self.console.notice(path, planned)
+        elif (words := words_of(outcome)) is not None:
+            level, message = words
+            getattr(self.console, level)(path, message, size=outcome.bytes)
 
     def _tell(self, result: Result) -> None:
-        if self.bars or self.console.level < 25 or self.stats or self.options.dry_run:
+        if self.bars or self.console.level < NOTICE or self.stats or self.options.dry_run:
             for line in _summary.lines(result):
                 self.console.notice("", line)
         if self.as_json:
@@ -191,7 +188,7 @@ class Job(msgspec.Struct):
     @contextmanager
     def _source(self, text: str, moved_to: str | None = None) -> Iterator[tuple[Storage, str]]:
         try:
-            with _places.source(text, self.config, *self._limits()) as found:
+            with _sides.source(text, self.config, *self._limits()) as found:
                 yield found
         except Exit as exc:
             # rclone tells a missing object that was to be renamed from a missing folder that was to be moved.

@@ -11,7 +11,7 @@ from omnistorage.sync.check import check as run_check
 from omnistorage.sync.filters import Filter
 from omnistorage.sync.model import Difference
 
-from . import _flags, _places
+from . import _flags, _places, _sides
 from ._console import Console
 from ._exits import FAILED, Exit
 
@@ -68,8 +68,8 @@ def command(
     )
     with (
         _Reports(reports) as files,
-        _places.source(source, config) as (src, name),
-        _places.destination(dest, config) as dst,
+        _sides.source(source, config) as (src, name),
+        _sides.destination(dest, config) as dst,
     ):
         if name:
             _places.refuse_filters(selection)

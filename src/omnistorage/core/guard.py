@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from types import TracebackType
+from typing import TYPE_CHECKING, NoReturn, Self, TypeVar
 
 from .errors import StorageError
 from .info import ObjectInfo
@@ -54,16 +55,16 @@ class Guard(Layer):
         raise kind(text, op=op, path=path, scheme=self.scheme) from exc
 
 
-class GuardedStream(io.RawIOBase):
+class GuardedStream:
     """A stream whose late errors are translated like those of its opening."""
+
+    # Not one of io's classes: theirs take longer to make and to end than a small file takes to read.
+    __slots__ = ("_guard", "_path", "raw")
 
     def __init__(self, guard: Guard, path: str, stream: ByteStream) -> None:
         self._guard = guard
         self._path = path
         self.raw = stream
-
-    def readable(self) -> bool:
-        return True
 
     def read(self, size: int = -1, /) -> bytes:
         try:
@@ -85,11 +86,15 @@ class GuardedStream(io.RawIOBase):
         return int(fileno())
 
     def close(self) -> None:
-        if self.closed:
-            return
         try:
             self.raw.close()
         except Exception as exc:
             self._guard.translate("close", self._path, exc)
-        finally:
-            super().close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

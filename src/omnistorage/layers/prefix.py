@@ -27,6 +27,7 @@ from omnistorage.core.layer import Layer, LayeredUpload
 from omnistorage.core.options import PutOptions
 from omnistorage.core.paths import join
 from omnistorage.core.streams import Body, ByteStream, Upload
+from omnistorage.core.walk import Infos, walk
 from omnistorage.core.wrapped import R, WrappedStream
 
 T = TypeVar("T")
@@ -99,9 +100,21 @@ class Prefix(Layer):
         found = super().list(self.outer(path), recursive=recursive, page=page)
         if not self._stem:
             return found
-        # The driver's key "prefix/" would be our empty one, which is the root.
-        infos = [self._info(info) for info in found.infos if info.path != self._stem]
+        infos: Infos = []
+        for info in found.infos:
+            if info.path != self._stem:
+                infos.append(self._info(info))
+            elif info.is_dir:
+                infos += self._nameless()
         return Page(infos, found.next)
+
+    def _nameless(self) -> Infos:
+        """Return all objects below the directory ``prefix/``, whose name would be that of our root.
+
+        As everywhere, a key that begins with a slash has no directory and stands in the root itself.
+        """
+        found = self.around("list", self._stem, lambda: [*walk(self.inner, self._stem)])
+        return [self._info(info) for infos in found for info in infos if not info.is_dir]
 
     def get(self, path: str, offset: int = 0, length: int | None = None) -> ByteStream:
         return _PrefixedStream(super().get(self._object("get", path), offset, length), self)

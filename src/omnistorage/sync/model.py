@@ -115,7 +115,7 @@ class Event(msgspec.Struct, frozen=True):
     """Something that happened, for progress displays.
 
     Attributes:
-        kind: ``begin`` (a transfer), ``bytes`` (of a running transfer), ``end`` (of any action).
+        kind: ``begin`` and ``bytes`` (of a transfer that takes a while: 1 MiB or more), ``end`` (of any action).
         path: What it is about.
         bytes: Size for ``begin``, bytes since the last event for ``bytes``.
         outcome: For ``end``.

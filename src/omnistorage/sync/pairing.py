@@ -41,13 +41,22 @@ def pair(src: Iterable[Infos], dst: Iterable[Infos]) -> Iterator[Pair]:
         else:
             yield from waiting.pass_by((None, d), d_order)
             d = next(right, None)
-    while s is not None:
+    while s is not None and waiting.held:
         yield from waiting.pass_by((s, None), s.order)
         s = next(left, None)
-    while d is not None:
+    while d is not None and waiting.held:
         yield from waiting.pass_by((None, d), d.order)
         d = next(right, None)
     yield from waiting.rest()
+    # The other side has ended, and nothing of it waits: no name can meet another any more.
+    if s is not None:
+        yield s, None
+        for s in left:
+            yield s, None
+    if d is not None:
+        yield None, d
+        for d in right:
+            yield None, d
 
 
 class _Waiting:

@@ -37,9 +37,13 @@ def plan(pairs: Iterable[Pair], policy: Policy, result: Result, *, every: bool =
                 if trail.folders:
                     trail.keep(src.path)
                 continue
-            yield from _both(src, dst, policy, trail, result, every)
+            action = _both(src, dst, policy, trail, result, every)
+            if action is not None:
+                yield action
         elif src is not None:
-            yield from _new(src, policy, trail)
+            action = _new(src, policy, trail)
+            if action is not None:
+                yield action
         elif dst is not None:
             yield from trail.extra(dst)
     yield from trail.rest()
@@ -54,25 +58,21 @@ def _is_plain(policy: Policy) -> bool:
 
 def _both(
     src: ObjectInfo, dst: ObjectInfo, policy: Policy, trail: _Trail, result: Result, every: bool
-) -> Iterator[Action]:
-    if trail.blocks(src.path):
-        return
-    trail.keep(src.path)
+) -> Action | None:
+    path = src.path
+    if trail.blocks(path):
+        return None
+    trail.keep(path)
     if src.kind is DIR and dst.kind is DIR:
-        if every:
-            yield Action(Verb.KEEP, src.path, "directory", src, dst)
-        return
+        return Action(Verb.KEEP, path, "directory", src, dst) if every else None
     if src.kind is not FILE and src.kind is not DIR:
-        yield Action(Verb.SKIP, src.path, f"not a regular file ({src.kind.value})", src, dst)
-        return
+        return Action(Verb.SKIP, path, f"not a regular file ({src.kind.value})", src, dst)
     if src.kind is not dst.kind and (src.kind is DIR or dst.kind is DIR):
-        trail.block(src.path)
+        trail.block(path)
         here, there = ("directory", "file") if src.kind is DIR else ("file", "directory")
-        yield Action(Verb.FAIL, src.path, f"is a {here} at the source and a {there} at the destination", src, dst)
-        return
+        return Action(Verb.FAIL, path, f"is a {here} at the source and a {there} at the destination", src, dst)
     if dst.kind is not FILE:
-        yield Action(Verb.COPY, src.path, f"replaces something else ({dst.kind.value})", src, dst)
-        return
+        return Action(Verb.COPY, path, f"replaces something else ({dst.kind.value})", src, dst)
     result.checked += 1
     verb, reason = compare(src, dst, policy)
     if verb is Verb.KEEP and policy.move:
@@ -81,21 +81,20 @@ def _both(
     if verb is Verb.KEEP:
         result.equal += 1
         if not every:
-            return
-    yield Action(verb, src.path, reason, src, dst, exit_code=6 if verb is Verb.FAIL else 1)
+            return None
+    return Action(verb, path, reason, src, dst, exit_code=6 if verb is Verb.FAIL else 1)
 
 
-def _new(src: ObjectInfo, policy: Policy, trail: _Trail) -> Iterator[Action]:
+def _new(src: ObjectInfo, policy: Policy, trail: _Trail) -> Action | None:
     if trail.blocks(src.path):
-        return
+        return None
     trail.keep(src.path)
     if src.kind is FILE:
-        yield Action(Verb.COPY, src.path, "not there yet", src)
-    elif src.kind is DIR:
-        if policy.empty_dirs and policy.has_dirs:
-            yield Action(Verb.MKDIR, src.path, "not there yet", src)
-    else:
-        yield Action(Verb.SKIP, src.path, f"not a regular file ({src.kind.value})", src)
+        return Action(Verb.COPY, src.path, "not there yet", src)
+    if src.kind is not DIR:
+        return Action(Verb.SKIP, src.path, f"not a regular file ({src.kind.value})", src)
+    wanted = policy.empty_dirs and policy.has_dirs
+    return Action(Verb.MKDIR, src.path, "not there yet", src) if wanted else None
 
 
 class _Trail:

@@ -102,7 +102,7 @@ class Transfer:
         src = action.src
         assert src is not None
         large = src.size is None or src.size >= WATCHED
-        if self._observer is not None:
+        if large and self._observer is not None:
             self._observer(Event("begin", action.path, src.size or 0))
         body = SourceBody(self._src, src, self._moved if large else None)
         if self._can_rename:

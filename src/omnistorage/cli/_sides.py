@@ -1,0 +1,47 @@
+"""The two sides of a transfer or a check: where bytes come from, and where they go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from omnistorage.core.errors import NotFound
+from omnistorage.opening import locate
+from omnistorage.storage import LayerMaker, Storage
+
+from ._exits import FAILED, NO_DIRECTORY, Exit
+
+
+@contextmanager
+def source(text: str, config: str | None, *layers: LayerMaker) -> Iterator[tuple[Storage, str]]:
+    """Open the place that bytes come from, and the name of the object in it if it is a single one.
+
+    Raises:
+        Exit: There is nothing, or something that is neither an object nor a folder.
+    """
+    storage, name = locate(text, *layers, config=config)
+    with storage:
+        if name and not storage.stat(name).is_file:
+            raise Exit(FAILED, f"{text!r} is not a regular file")
+        if not name and storage.features.mkdir:
+            try:
+                kind = storage.stat("").kind
+            except NotFound:
+                raise Exit(NO_DIRECTORY, f"{text!r} not found: there is no such file or folder") from None
+            if kind.value != "dir":
+                raise Exit(FAILED, f"{text!r} is neither a regular file nor a folder")
+        yield storage, name
+
+
+@contextmanager
+def destination(text: str, config: str | None, *layers: LayerMaker) -> Iterator[Storage]:
+    """Open the folder that bytes go to; it need not exist.
+
+    Raises:
+        Exit: It is an object.
+    """
+    storage, name = locate(text, *layers, config=config)
+    with storage:
+        if name:
+            raise Exit(FAILED, f"{text!r} is a file, not a directory")
+        yield storage
