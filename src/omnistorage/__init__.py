@@ -9,7 +9,8 @@ b'hello'
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+# As in typing, which takes longer to import than all that is here.
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from .core.backend import Backend, ExtendedBackend

@@ -5,12 +5,10 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
 from types import TracebackType
-from typing import Any, Literal, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
-from .core.adapted import AdaptedBackend
-from .core.backend import Backend
+from .core.crossing import same_place, transfer
 from .core.driver import Driver
 from .core.errors import Closed, Corrupted, NotEmpty, NotFound, StorageError, Unsupported
 from .core.features import Features
@@ -18,16 +16,19 @@ from .core.guard import Guard
 from .core.info import DIR, ObjectInfo, Usage
 from .core.options import PutOptions
 from .core.paths import as_key, parent
-from .core.reader import ObjectReader
-from .core.streams import Body, ByteStream, OpenerBody, as_body, read_all
+from .core.streams import Body, ByteStream, as_body, read_all
+from .core.times import as_ns
 from .core.walk import walk
-from .core.writer import TextWriter, Writer
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from .core.backend import Backend
+    from .core.writer import Writer
 
 Path = str | os.PathLike[str]
 LayerMaker = Callable[[Driver], Driver]
 Content = Body | bytes | bytearray | memoryview | ByteStream
-
-T = TypeVar("T")
 
 _READ_BUFFER = 128 << 10
 
@@ -45,7 +46,12 @@ class Storage:
     """
 
     def __init__(self, driver: Driver | Backend, *layers: LayerMaker) -> None:
-        inner: Driver = driver if isinstance(driver, Driver) else AdaptedBackend(driver)
+        if isinstance(driver, Driver):
+            inner = driver
+        else:
+            from .core.adapted import AdaptedBackend
+
+            inner = AdaptedBackend(driver)
         if not isinstance(inner, Guard):
             inner = Guard(inner)
         for layer in reversed(layers):
@@ -166,6 +172,8 @@ class Storage:
         driver = self.driver
         if version is not None and not driver.features.versions:
             raise Unsupported("keeps no versions", op="get", path=as_key(path), scheme=self.scheme)
+        from .core.reader import ObjectReader
+
         return io.BufferedReader(ObjectReader(driver, as_key(path), offset, length), _READ_BUFFER)
 
     def open_writer(
@@ -187,6 +195,8 @@ class Storage:
             ValueError: ``buffer_size`` is not positive.
         """
         options = self._put_options(content_type, metadata, modified, if_absent)
+        from .core.writer import Writer
+
         return Writer(self.driver, as_key(path), options, buffer_size)
 
     @overload
@@ -217,7 +227,11 @@ class Storage:
             reader = self.open_reader(path, **options)
             return reader if "b" in mode else io.TextIOWrapper(reader, **text)
         writer = self.open_writer(path, **options)
-        return writer if "b" in mode else TextWriter(writer, **text)
+        if "b" in mode:
+            return writer
+        from .core.writer import TextWriter
+
+        return TextWriter(writer, **text)
 
     # -- looking -------------------------------------------------------------------------------------------
 
@@ -284,16 +298,10 @@ class Storage:
             NotFound: There is no such object.
             ValueError: There is no hash of this name; the message lists the known ones.
         """
-        from .core import hashes
+        from .core.content import digest
+        from .core.hashes import canonical
 
-        key, driver = as_key(path), self.driver
-        kind = hashes.canonical(name)
-        if kind in driver.features.computes:
-            return driver.hash(key, kind)
-        if kind in driver.features.hashes and (known := driver.stat(key).hashes.get(kind)):
-            return known
-        with driver.get(key) as stream:
-            return hashes.hash_stream(stream, (kind,))[kind]
+        return digest(self.driver, as_key(path), canonical(name))
 
     # -- changing ------------------------------------------------------------------------------------------
 
@@ -352,7 +360,7 @@ class Storage:
             return driver.stat(source)
         if driver.features.copy:
             return driver.copy(source, target)
-        return _transfer(driver, source, driver, target)
+        return transfer(driver, source, driver, target)
 
     def move(self, src: Path, dst: Path) -> ObjectInfo:
         """Rename an object, replacing what is at ``dst``; by copying and deleting where there is no other way.
@@ -406,7 +414,7 @@ def copy_path(src: Storage, src_path: Path, dst: Storage, dst_path: Path) -> Obj
     source, target = as_key(src_path), as_key(dst_path)
     if src is dst:
         return src.copy(source, target)
-    return _transfer(src.driver, source, dst.driver, target)
+    return transfer(src.driver, source, dst.driver, target)
 
 
 def move_path(src: Storage, src_path: Path, dst: Storage, dst_path: Path) -> ObjectInfo:
@@ -414,54 +422,20 @@ def move_path(src: Storage, src_path: Path, dst: Storage, dst_path: Path) -> Obj
 
     Raises:
         NotFound: There is no such object at ``src``.
-        Corrupted: What arrived has another size; the source stays.
+        Corrupted: What arrived is not what was sent; the source stays.
     """
+    from .core.content import common_hash, same_content
+
     if src is dst:
         return src.move(src_path, dst_path)
-    info = copy_path(src, src_path, dst, dst_path)
-    if same_place(src.driver, as_key(src_path), dst.driver, as_key(dst_path)):
-        return info
-    src.delete(src_path)
+    source, target, one, two = as_key(src_path), as_key(dst_path), src.driver, dst.driver
+    if same_place(one, source, two, target):
+        return one.stat(source)
+    info = transfer(one, source, two, target)
+    if not same_content(one, two, source, common_hash(one, two), dst_path=target):
+        raise Corrupted("the stored bytes are not those of the source", op="move", path=target, scheme=two.scheme)
+    one.delete(source)
     return info
-
-
-def same_place(src: Driver, src_path: str, dst: Driver, dst_path: str) -> bool:
-    """Say whether two paths are the same object, whatever way their storages were named."""
-    *one, one_root = src.identity()
-    *two, two_root = dst.identity()
-    return one == two and _under(one_root, src_path) == _under(two_root, dst_path)
-
-
-def as_ns(when: datetime | int) -> int:
-    """Return a time as nanoseconds of Unix time.
-
-    Raises:
-        ValueError: A datetime without a time zone: it would mean another time elsewhere.
-    """
-    if isinstance(when, int):
-        return when
-    if when.tzinfo is None:
-        raise ValueError("a time needs a time zone: use datetime(…, tzinfo=UTC)")
-    from datetime import UTC, timedelta
-
-    since = when - datetime(1970, 1, 1, tzinfo=UTC)
-    return since // timedelta(microseconds=1) * 1000
-
-
-def _transfer(src: Driver, source: str, dst: Driver, target: str) -> ObjectInfo:
-    info = src.stat(source)
-    options = PutOptions(content_type=info.content_type, mtime_ns=info.mtime_ns, metadata=info.metadata)
-    body = OpenerBody(lambda: src.get(source), info.size)
-    stored = dst.put(target, body, options)
-    if info.size is not None and stored.size is not None and stored.size != info.size:
-        raise Corrupted(
-            f"{info.size} bytes were sent, {stored.size} arrived", op="put", path=target, scheme=dst.scheme
-        )
-    return stored
-
-
-def _under(root: str, path: str) -> str:
-    return f"{root}/{path}" if root and path else root or path
 
 
 def _check_range(offset: int, length: int | None) -> None:

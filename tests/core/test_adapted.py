@@ -5,13 +5,16 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Mapping
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import pytest
 
 from omnistorage.core.backend import Backend
 from omnistorage.storage import Storage
 from omnistorage.testing import DriverSuite
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 
 class Shelf:
@@ -50,7 +53,7 @@ class Pencil:
         self._data = io.BytesIO()
         self._ended = False
 
-    def write(self, data: bytes | bytearray | memoryview, /) -> int:
+    def write(self, data: Buffer, /) -> int:
         return self._data.write(data)
 
     def close(self) -> None:
@@ -72,7 +75,7 @@ class Pencil:
 class TestAdapted(DriverSuite):
     # A listing opens every object to learn its size.
     many = 60
-    limits = {"test_pickle_is_small": "a plain class pickles as it likes, here with all it holds"}
+    limits: ClassVar = {"test_pickle_is_small": "a plain class pickles as it likes, here with all it holds"}
 
     @pytest.fixture
     def driver(self) -> Shelf:

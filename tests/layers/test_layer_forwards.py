@@ -32,7 +32,8 @@ class TestLayersInLayers(DriverSuite):
 
 def test_layer_forwards_every_verb() -> None:
     """A verb added to Driver must be added to Layer, or layers would lose it."""
-    verbs = {name for name, verb in vars(Driver).items() if callable(verb) and not name.startswith("_")}
+    own = {name: verb for name, verb in vars(Driver).items() if not name.startswith("_")}
+    verbs = {name for name, verb in own.items() if callable(verb) and not isinstance(verb, type)}
 
     assert verbs - vars(Layer).keys() == set()
     assert len(verbs) > 15

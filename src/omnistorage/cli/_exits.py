@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from typing import Final
-
-import click
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final
 
 from omnistorage.core.errors import NotFound, StorageError
+
+if TYPE_CHECKING:
+    import click
 
 OK: Final = 0
 FAILED: Final = 1
@@ -34,23 +35,38 @@ class Exit(Exception):
 
 def run(command: click.Command, args: Sequence[str]) -> int:
     """Run a command line and return its exit code; every failure becomes one line on stderr."""
+    import click
+
+    def call() -> None:
+        try:
+            command.main(args=list(args), prog_name="omnistorage", standalone_mode=False)
+        except click.exceptions.Exit as exc:
+            raise Exit(exc.exit_code) from None
+        except click.UsageError as exc:
+            where = f" {exc.ctx.info_name}" if exc.ctx is not None and exc.ctx.parent is not None else ""
+            hint = f"(omnistorage{where} --help tells more)"
+            raise Exit(USAGE, f"{exc.format_message().rstrip('.')} {hint}") from None
+        except click.ClickException as exc:
+            raise Exit(FAILED, exc.format_message()) from None
+        except click.Abort:
+            raise KeyboardInterrupt from None
+
+    return end(call)
+
+
+def end(call: Callable[[], object]) -> int:
+    """Do what a command does and return its exit code; every failure becomes one line on stderr."""
     try:
-        command.main(args=list(args), prog_name="omnistorage", standalone_mode=False)
-    except click.exceptions.Exit as exc:
-        return exc.exit_code
-    except click.UsageError as exc:
-        where = f" {exc.ctx.info_name}" if exc.ctx is not None and exc.ctx.parent is not None else ""
-        return _say(f"{exc.format_message().rstrip('.')} (omnistorage{where} --help tells more)", USAGE)
-    except click.ClickException as exc:
-        return _say(exc.format_message(), FAILED)
-    except (KeyboardInterrupt, click.Abort):
+        call()
+    except KeyboardInterrupt:
         return _say("interrupted", INTERRUPTED)
     except BrokenPipeError:
         # Whoever read our output has seen enough; nobody is left to tell.
         _drop_output()
         return FAILED
     except Exit as exc:
-        return _say(str(exc), exc.code) if str(exc) else exc.code
+        code = _say(str(exc), exc.code) if str(exc) else exc.code
+        return _flush() or code
     except Exception as exc:
         return _failure(exc)
     return _flush()
@@ -72,9 +88,17 @@ def code_of(error: BaseException) -> int:
 def _failure(exc: Exception) -> int:
     if isinstance(exc, StorageError | OSError | ValueError):
         _trace_if_asked()
-        return _say(str(exc), code_of(exc))
+        code = _say(_in_words(exc), code_of(exc))
+        # If it was the output that failed, its rest would fail again when the interpreter ends.
+        return code if _flush() == OK else FAILED
     _trace_if_asked()
     return _say(f"internal error: {type(exc).__name__}: {exc} (please report it; -vv shows where)", FAILED)
+
+
+def _in_words(exc: Exception) -> str:
+    if isinstance(exc, OSError) and not isinstance(exc, StorageError) and exc.strerror:
+        return f"{exc.filename}: {exc.strerror}" if exc.filename else exc.strerror
+    return str(exc)
 
 
 def _say(message: str, code: int) -> int:
@@ -100,6 +124,8 @@ def _flush() -> int:
         _drop_output()
         return FAILED
     except OSError as exc:
+        # What is left in the buffer would be tried again when the interpreter ends, and fail with a code of its own.
+        _drop_output()
         return _say(f"cannot write the output: {exc.strerror}", FAILED)
     return OK
 

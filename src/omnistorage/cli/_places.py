@@ -4,56 +4,125 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from omnistorage.core.errors import NotFound
-from omnistorage.core.info import ObjectInfo
+from omnistorage.core.errors import StorageError
+from omnistorage.core.grammar import canonical
+from omnistorage.core.info import DIR, FILE, LINK, ObjectInfo
+from omnistorage.core.walk import pages as pages_of
+from omnistorage.core.walk import walk
 from omnistorage.opening import locate
-from omnistorage.storage import LayerMaker, Storage
-from omnistorage.sync.filters import Filter
-from omnistorage.sync.scan import Scan
+from omnistorage.storage import Storage
 
-from ._console import Console
-from ._exits import FAILED, NO_DIRECTORY, Exit
+from ._exits import FAILED, Exit
+
+if TYPE_CHECKING:
+    from omnistorage.sync.filters import Filter
+
+    from ._console import Console
+
+Infos = list[ObjectInfo]
+Broken = dict[str, StorageError]
+
+
+class Listing:
+    """A place that is being listed; iterate it once, for lists of objects and directories in path order.
+
+    What is neither of both (a symbolic link, a FIFO) is reported and left out.
+
+    Attributes:
+        storage: The storage, opened at the place; at the folder above if the place is an object.
+        name: The name of the object if the place is one, else empty.
+        broken: Directory to the error that ended its listing early.
+    """
+
+    def __init__(self, storage: Storage, name: str, pages: Iterator[Infos], console: Console) -> None:
+        self.storage = storage
+        self.name = name
+        self.broken: Broken = {}
+        self._pages = pages
+        self._console = console
+
+    def __iter__(self) -> Iterator[Infos]:
+        for infos in self._pages:
+            odd = [info for info in infos if info.kind is not FILE and info.kind is not DIR]
+            if not odd:
+                yield infos
+                continue
+            for info in odd:
+                what = "symbolic link is not followed" if info.kind is LINK else "is neither a file nor a directory"
+                self._console.notice(info.path, what)
+            if len(odd) < len(infos):
+                yield [info for info in infos if info.kind is FILE or info.kind is DIR]
+
+
+@contextmanager
+def pages(
+    remote: str,
+    selection: Filter | None,
+    config: str | None,
+    console: Console,
+    *,
+    recursive: bool = True,
+    brief: bool = False,
+) -> Iterator[Listing]:
+    """Open a place and give what the filter selects of it, page by page; an object is a listing of itself.
+
+    A directory that cannot be listed is reported when the listing ends, and then ends the command with a failure.
+
+    Args:
+        remote: The place.
+        selection: What is wanted of it; all, if None.
+        config: File of the configuration, or None.
+        console: Where to report.
+        recursive: Go into directories.
+        brief: Paths and kinds are enough: size and time may be missing where that is cheaper.
+
+    Raises:
+        NotFound: There is nothing at ``remote``.
+    """
+    with named(remote):
+        storage, name = locate(remote, config=config)
+        with storage:
+            if name:
+                if selection is not None:
+                    refuse_filters(selection)
+                yield Listing(storage, name, iter(([storage.stat(name)],)), console)
+                return
+            if storage.features.mkdir:
+                storage.stat("")
+            found, broken = _choose(storage, selection, recursive, brief)
+            listing = Listing(storage, "", found, console)
+            listing.broken = broken
+            yield listing
+            for folder, error in broken.items():
+                console.error(folder, f"cannot be listed: {error.message or error.says}")
+            if broken:
+                raise Exit(FAILED)
 
 
 @contextmanager
 def listing(
     remote: str, selection: Filter, config: str | None, console: Console, *, recursive: bool = True
 ) -> Iterator[Iterator[ObjectInfo]]:
-    """Open a place and give what the filter selects of it, in path order; an object is a listing of itself.
-
-    A directory that cannot be listed is reported when the listing ends, and then ends the command with a failure.
-
-    Raises:
-        NotFound: There is nothing at ``remote``.
-    """
-    storage, name = locate(remote, config=config)
-    with storage:
-        if name:
-            refuse_filters(selection)
-            yield iter((storage.stat(name),))
-            return
-        must_exist(storage, remote)
-        chosen = selection if recursive or selection.depth == 1 else selection.max_depth(1)
-        scan = Scan(storage.driver, chosen)
-        yield (info for infos in scan for info in infos)
-        for folder, error in scan.broken.items():
-            console.error(folder, f"cannot be listed: {error}")
-        if scan.broken:
-            raise Exit(FAILED)
+    """Open a place and give what the filter selects of it, one by one; see ``pages``."""
+    with pages(remote, selection, config, console, recursive=recursive) as found:
+        yield (info for infos in found for info in infos)
 
 
-def must_exist(storage: Storage, text: str) -> None:
-    """Refuse a folder that is not there; where folders are prefixes only, an empty one is there.
-
-    Raises:
-        Exit: There is none.
-    """
+@contextmanager
+def named(remote: str) -> Iterator[None]:
+    """Let an error that is about the root of a storage say which place that is."""
     try:
-        if storage.features.mkdir:
-            storage.stat("")
-    except NotFound:
-        raise Exit(NO_DIRECTORY, f"{text!r} not found: there is no such file or folder") from None
+        yield
+    except StorageError as exc:
+        exc.path = exc.path or shown(remote)
+        raise
+
+
+def shown(remote: str) -> str:
+    """Return a place as messages name it, without the secrets that it may hold."""
+    return canonical(remote)
 
 
 def refuse_filters(selection: Filter) -> None:
@@ -76,36 +145,49 @@ def folder(remote: str, config: str | None) -> Storage:
     storage, name = locate(remote, config=config)
     if name:
         storage.close()
-        raise Exit(FAILED, f"{remote!r} is a file, not a directory")
+        raise Exit(FAILED, f"{shown(remote)!r} is a file, not a directory")
     return storage
 
 
-@contextmanager
-def source(text: str, config: str | None, *layers: LayerMaker) -> Iterator[tuple[Storage, str]]:
-    """Open the place that bytes come from, and the name of the object in it if it is a single one.
+def to_write(remote: str, config: str | None) -> tuple[Storage, str]:
+    """Open the folder above an object that may not be there yet; return it with the object's name.
 
     Raises:
-        NotFound: There is nothing.
-        Exit: It is neither an object nor a folder.
+        Exit: The address can only mean a directory.
     """
-    storage, name = locate(text, *layers, config=config)
-    with storage:
-        if name and not storage.stat(name).is_file:
-            raise Exit(FAILED, f"{text!r} is not a regular file")
-        if not name:
-            must_exist(storage, text)
-        yield storage, name
+    from omnistorage.opening import open, split
+
+    above, name = split(remote)
+    if not name:
+        raise Exit(FAILED, f"{shown(remote)!r} can only be a directory; name an object")
+    return open(above, config=config), name
 
 
-@contextmanager
-def destination(text: str, config: str | None, *layers: LayerMaker) -> Iterator[Storage]:
-    """Open the folder that bytes go to; it need not exist.
+def _choose(
+    storage: Storage, selection: Filter | None, recursive: bool, brief: bool
+) -> tuple[Iterator[Infos], Broken]:
+    """Choose the cheapest way to list that gives what is wanted; return it with where failures will be."""
+    driver = storage.driver
+    broken: Broken = {}
+    if selection is None or selection.is_trivial:
+        if recursive:
+            return walk(driver, failed=broken.__setitem__, brief=brief), broken
+        return pages_of(driver, brief=brief), broken
+    if not recursive and selection.files is None and not selection.marker_names:
+        return _one_level(storage, selection), broken
+    from omnistorage.sync.scan import Scan
 
-    Raises:
-        Exit: It is an object.
-    """
-    storage, name = locate(text, *layers, config=config)
-    with storage:
-        if name:
-            raise Exit(FAILED, f"{text!r} is a file, not a directory")
-        yield storage
+    scan = Scan(driver, selection if recursive or selection.depth == 1 else selection.max_depth(1))
+    return iter(scan), scan.broken
+
+
+def _one_level(storage: Storage, selection: Filter) -> Iterator[Infos]:
+    allows_dir, allows_file = selection.allows_dir, selection.allows_file
+    return (
+        [
+            info
+            for info in infos
+            if (allows_dir(info.path) if info.kind is DIR else allows_file(info.path, info.size, info.mtime_ns))
+        ]
+        for infos in pages_of(storage.driver)
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from omnistorage.core.errors import NotFound
+from omnistorage.core.errors import NotADirectory, NotFound
 from omnistorage.opening import locate
 from omnistorage.storage import LayerMaker, Storage
 
@@ -26,7 +26,7 @@ def source(text: str, config: str | None, *layers: LayerMaker) -> Iterator[tuple
         if not name and storage.features.mkdir:
             try:
                 kind = storage.stat("").kind
-            except NotFound:
+            except (NotFound, NotADirectory):
                 raise Exit(NO_DIRECTORY, f"{text!r} not found: there is no such file or folder") from None
             if kind.value != "dir":
                 raise Exit(FAILED, f"{text!r} is neither a regular file nor a folder")

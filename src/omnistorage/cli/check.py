@@ -116,8 +116,12 @@ class _Reports:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        for file in self._files.values():
-            file.close()
+        for kind, file in self._files.items():
+            if self._wanted[kind] == "-":
+                # Ours to write to, not to close: the sum is still to come.
+                file.flush()
+            else:
+                file.close()
 
     def write(self, difference: Difference) -> None:
         for kind, file in self._files.items():

@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 @click.option("--type", "only", metavar="TYPE", help="Only remotes of this type.")
 @common
 def listremotes(long: bool, as_json: bool, only: str | None, console: Console, config: str | None) -> None:
-    """Print the names of all configured remotes, sorted, each with its colon."""
+    """Print the names of all configured remotes, sorted, each with its colon.
+
+    \b
+    omnistorage listremotes
+    omnistorage listremotes --long --type s3
+    """
     from omnistorage.config import Config
 
     remotes = [remote for remote in Config.load(config).remotes().values() if only in (None, remote.type)]

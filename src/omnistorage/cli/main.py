@@ -1,94 +1,35 @@
-"""The command ``omnistorage``: finds the file of a command, runs it, and turns errors into exit codes."""
+"""The command ``omnistorage``: puts flags in order, and ends the process with the exit code of the command."""
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Sequence
-from typing import NoReturn
 
-import click
-
-from . import _exits
-
-_GROUPS = (
-    ("Transfer", ("sync", "copy", "move", "copyto", "moveto", "check", "rcat", "cat")),
-    ("Look", ("ls", "lsl", "lsd", "lsf", "lsjson", "tree", "size", "stat", "hashsum", "about")),
-    ("Change", ("touch", "mkdir", "rmdir", "rmdirs", "delete", "deletefile", "purge")),
-    ("Set up", ("config", "listremotes", "completion", "version")),
-)
-_ALIASES = {"rm": "deletefile", "cp": "copy", "mv": "move"}
-
-
-class Commands(click.Group):
-    """The commands, each imported when it is wanted."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        folder = os.path.dirname(__file__)
-        names = {name[:-3] for name in os.listdir(folder) if name.endswith(".py") and name[0] != "_"}
-        return sorted(names - {"main"} | set(_ALIASES))
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        from importlib import import_module
-
-        name = _ALIASES.get(cmd_name, cmd_name)
-        if not name.isidentifier() or name.startswith("_") or name == "main":
-            return None
-        try:
-            module = import_module(f"omnistorage.cli.{name}")
-        except ModuleNotFoundError as exc:
-            if exc.name != f"omnistorage.cli.{name}":
-                raise
-            return None
-        command: click.Command = module.command
-        return command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and self.get_command(ctx, args[0]) is None:
-            from difflib import get_close_matches
-
-            known = self.list_commands(ctx)
-            close = get_close_matches(args[0], known, 1)
-            hint = f"did you mean {close[0]!r}?" if close else "see omnistorage --help"
-            raise click.UsageError(f"unknown command {args[0]!r}; {hint}")
-        return super().resolve_command(ctx, args)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        for title, names in _GROUPS:
-            rows = []
-            for name in names:
-                command = self.get_command(ctx, name)
-                if command is not None:
-                    rows.append((name, command.get_short_help_str(70)))
-            if rows:
-                with formatter.section(title):
-                    formatter.write_dl(rows)
-
-
-@click.group(
-    cls=Commands,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="A place is a path (photos), an address (s3://bucket/photos) or a configured remote (work:photos).",
-)
-def cli() -> None:
-    """Move, compare and keep bytes, wherever they are.
-
-    \b
-    omnistorage copy photos /backup/photos         copy what is new
-    omnistorage sync -n photos /backup/photos      show what would make both the same
-    omnistorage sync -P photos /backup/photos      do it, with progress
-    omnistorage check photos /backup/photos        compare every byte by hash
-    omnistorage COMMAND --help                     tells more about one of them
-    """
+# As in typing, which takes longer to import than some commands run.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import NoReturn
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and end the process with its exit code."""
-    args = list(sys.argv[1:] if argv is None else argv)
+    args = _flags_last(list(sys.argv[1:] if argv is None else argv))
     _speak_utf8()
-    sys.exit(_exits.run(cli, _flags_last(args)))
+    if args == ["version"]:
+        # Asked by scripts again and again: answered without importing what commands need.
+        from ._facts import in_words
+
+        sys.stdout.write(in_words())
+        sys.exit(0)
+    if args[:1] == ["lsf"] and len(args) > 1 and not args[-1].startswith("-"):
+        from ._names import FLAGS, run_plain
+
+        if FLAGS.issuperset(args[1:-1]):
+            sys.exit(run_plain(args[1:-1], args[-1]))
+    from ._exits import run
+    from ._group import cli
+
+    sys.exit(run(cli, args))
 
 
 def _flags_last(args: list[str]) -> list[str]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
-from omnistorage.sync.filters import Filter
-
 from . import _flags, _places
-from ._console import Console
+
+if TYPE_CHECKING:
+    from omnistorage.sync.filters import Filter
+
+    from ._console import Console
 
 
 @click.command("size")

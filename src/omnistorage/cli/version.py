@@ -6,23 +6,21 @@ import sys
 
 import click
 
+from ._facts import facts, in_words
+
 
 @click.command("version")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(as_json: bool) -> None:
-    """Print the version of omnistorage, of Python and of the system."""
-    from omnistorage import __version__
+    """Print the version of omnistorage, of Python and of the system.
 
-    facts = {
-        "omnistorage": __version__,
-        "python": ".".join(map(str, sys.version_info[:3])),
-        "system": sys.platform,
-    }
+    \b
+    omnistorage version
+    omnistorage version --json
+    """
     if as_json:
         import msgspec
 
-        click.echo(msgspec.json.encode(facts))
+        sys.stdout.write(msgspec.json.encode(facts()).decode() + "\n")
         return
-    click.echo(f"omnistorage {facts['omnistorage']}")
-    click.echo(f"- python: {facts['python']}")
-    click.echo(f"- system: {facts['system']}")
+    sys.stdout.write(in_words())

@@ -6,13 +6,11 @@ from typing import Any
 
 from .backend import Backend
 from .driver import Driver
-from .errors import IsADirectory, NotFound, Unsupported
+from .errors import IsADirectory, NotADirectory, NotFound, Unsupported
 from .features import Features
 from .info import DIR, FILE, ObjectInfo, Page
 from .options import PutOptions
 from .streams import Body, ByteStream, copy_stream
-
-_PAGE = 1000
 
 
 class AdaptedBackend(Driver):
@@ -38,11 +36,8 @@ class AdaptedBackend(Driver):
 
     def list(self, path: str, *, recursive: bool = False, page: object = None) -> Page:
         prefix = path + "/" if path else ""
-        if page is None and path and self.backend.exists(path):
-            if next(iter(self.backend.list(prefix)), None) is None:
-                from .errors import NotADirectory
-
-                raise NotADirectory
+        if path and self.backend.exists(path) and next(iter(self.backend.list(prefix)), None) is None:
+            raise NotADirectory
         infos: dict[str, ObjectInfo] = {}
         for key in self.backend.list(prefix):
             head, slash, _ = key[len(prefix) :].partition("/")
@@ -51,7 +46,7 @@ class AdaptedBackend(Driver):
                 infos[key] = self._describe(key)
             else:
                 infos[prefix + head + "/"] = ObjectInfo(prefix + head, DIR)
-        if path and not infos and page is None and not self.backend.exists(path):
+        if path and not infos and not self.backend.exists(path):
             raise NotFound
         return Page([infos[key] for key in sorted(infos)])
 
@@ -72,6 +67,7 @@ class AdaptedBackend(Driver):
             ) as sink,
         ):
             size = copy_stream(source, sink.write, size=body.size)
+            body.check()
         return ObjectInfo(path, FILE, size)
 
     def delete(self, path: str) -> None:

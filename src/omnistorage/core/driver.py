@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-import socket
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -139,13 +139,25 @@ class Driver:
         """
         if isinstance(exc, TimeoutError):
             return TimedOut
-        if isinstance(exc, socket.gaierror):
+        # Only who has imported it can have raised its error; most programs never do.
+        socket = sys.modules.get("socket")
+        if socket is not None and isinstance(exc, socket.gaierror):
             return Unreachable
+        if isinstance(exc, UnicodeEncodeError):
+            # Half a surrogate pair, in a key that becomes a name.
+            return InvalidPath
         if isinstance(exc, OSError):
             return _ERRNO.get(exc.errno or 0, _by_type(exc))
         return None
 
     # -- optional verbs ------------------------------------------------------------------------------------
+
+    def names(self, path: str, *, page: object = None) -> Page:
+        """Answer as ``list``, for callers that need paths and kinds only: size and time may be None.
+
+        Worth overriding where these cost more than the names. Tokens of pages pass between ``names`` and ``list``.
+        """
+        return self.list(path, page=page)
 
     def copy(self, src: str, dst: str) -> ObjectInfo:
         """Copy an object within the service, replacing what is at ``dst``, atomically if ``put`` is.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn, Self, TypeVar
 from .errors import StorageError
 from .info import ObjectInfo
 from .layer import Layer
-from .streams import ByteStream, fill
+from .streams import ByteStream, descriptor, fill
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -80,10 +80,10 @@ class GuardedStream:
 
     def fileno(self) -> int:
         """The descriptor of a local file, so that the kernel can copy; UnsupportedOperation elsewhere."""
-        fileno = getattr(self.raw, "fileno", None)
-        if fileno is None:
+        found = descriptor(self.raw)
+        if found < 0:
             raise io.UnsupportedOperation("fileno")
-        return int(fileno())
+        return found
 
     def close(self) -> None:
         try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import zlib
 from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -291,6 +290,8 @@ def _xxh128() -> Hasher:
 
 
 def _crc32() -> Hasher:
+    import zlib
+
     return _Crc(zlib.crc32)
 
 

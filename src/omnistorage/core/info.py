@@ -81,6 +81,29 @@ class ObjectInfo(msgspec.Struct, frozen=True, gc=False):
         """The key by which listings are sorted: a directory counts as its name plus ``/``."""
         return self.path + "/" if self.kind is DIR else self.path
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # The read-only mappings do not pickle by themselves.
+        found = self.hashes, self.etag, self.version, self.content_type, self.metadata
+        rest = tuple(dict(one) if isinstance(one, Mapping) else one for one in found)
+        return _again, (self.path, self.kind.value, self.size, self.mtime_ns, *(rest if any(rest) else ()))
+
+
+def _again(
+    path: str,
+    kind: str,
+    size: int | None,
+    mtime_ns: int | None,
+    hashes: Mapping[str, str] = _NOTHING,
+    etag: str | None = None,
+    version: str | None = None,
+    content_type: str | None = None,
+    metadata: Mapping[str, str] = _NOTHING,
+) -> ObjectInfo:
+    """Make an info again that went by way of a file or another process."""
+    return ObjectInfo(
+        path, Kind(kind), size, mtime_ns, hashes or _NOTHING, etag, version, content_type, metadata or _NOTHING
+    )
+
 
 class Page(msgspec.Struct, frozen=True, gc=False):
     """One answer to ``list``.

@@ -39,6 +39,12 @@ class Layer(Driver):
     def list(self, path: str, *, recursive: bool = False, page: object = None) -> Page:
         return self.around("list", path, lambda: self.inner.list(path, recursive=recursive, page=page))
 
+    def names(self, path: str, *, page: object = None) -> Page:
+        if type(self).list is not Layer.list:
+            # A layer that changes listings changes these, too.
+            return self.list(path, page=page)
+        return self.around("list", path, lambda: self.inner.names(path, page=page))
+
     def get(self, path: str, offset: int = 0, length: int | None = None) -> ByteStream:
         return self.around("get", path, lambda: self.inner.get(path, offset, length))
 

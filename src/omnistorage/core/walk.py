@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Iterator
 from typing import IO, Final
 
@@ -18,14 +17,19 @@ SORT_IN_MEMORY: Final = 200_000
 """Entries of one unordered directory that are sorted in memory; more are sorted by way of the disk."""
 
 
-def pages(driver: Driver, path: str = "", *, recursive: bool = False) -> Iterator[Infos]:
-    """Yield the pages of one directory, in path order."""
-    found = _raw_pages(driver, path, recursive)
+def pages(driver: Driver, path: str = "", *, recursive: bool = False, brief: bool = False) -> Iterator[Infos]:
+    """Yield the pages of one directory, in path order; if ``brief``, size and time may be missing."""
+    found = _raw_pages(driver, path, recursive, brief)
     return found if driver.features.ordered else _sorted_pages(found)
 
 
 def walk(
-    driver: Driver, path: str = "", *, enter: Enter | None = None, failed: Failed | None = None
+    driver: Driver,
+    path: str = "",
+    *,
+    enter: Enter | None = None,
+    failed: Failed | None = None,
+    brief: bool = False,
 ) -> Iterator[Infos]:
     """Yield all below the directory ``path`` in path order, as lists of entries.
 
@@ -37,12 +41,13 @@ def walk(
         enter: Says of a directory whether to go into it; it is yielded either way. All, if None.
         failed: Gets the path of a directory whose listing failed, and the error; the walk goes on beside it.
             Without it, and for ``path`` itself, the error is raised.
+        brief: Paths and kinds are enough: size and time may be missing where that is cheaper.
     """
     if driver.features.recursive and enter is None:
-        yield from pages(driver, path, recursive=True)
+        yield from pages(driver, path, recursive=True, brief=brief)
         return
     # A stack of our own: trees may be deeper than Python's.
-    open_dirs = [(path, _pieces(pages(driver, path)))]
+    open_dirs = [(path, _pieces(pages(driver, path, brief=brief)))]
     while open_dirs:
         folder, pieces = open_dirs[-1]
         try:
@@ -59,7 +64,7 @@ def walk(
         last = piece[-1]
         # A directory that seems to stand in itself (a key that begins with a slash) would never end.
         if last.kind is DIR and last.path != folder and (enter is None or enter(last)):
-            open_dirs.append((last.path, _pieces(pages(driver, last.path))))
+            open_dirs.append((last.path, _pieces(pages(driver, last.path, brief=brief))))
 
 
 def _pieces(found: Iterator[Infos]) -> Iterator[Infos]:
@@ -74,10 +79,13 @@ def _pieces(found: Iterator[Infos]) -> Iterator[Infos]:
             yield page[start:] if start else page
 
 
-def _raw_pages(driver: Driver, path: str, recursive: bool) -> Iterator[Infos]:
+def _raw_pages(driver: Driver, path: str, recursive: bool, brief: bool) -> Iterator[Infos]:
     token: object = None
     while True:
-        page = driver.list(path, recursive=recursive, page=token)
+        if brief and not recursive:
+            page = driver.names(path, page=token)
+        else:
+            page = driver.list(path, recursive=recursive, page=token)
         if page.infos:
             yield page.infos
         if page.next is None:
@@ -100,7 +108,9 @@ def _sorted_pages(found: Iterator[Infos]) -> Iterator[Infos]:
             if held:
                 yield held
             return
-        merged = heapq.merge(held, *map(_load, runs), key=_order)
+        from heapq import merge
+
+        merged = merge(held, *map(_load, runs), key=_order)
         while chunk := [info for _, info in zip(range(1000), merged, strict=False)]:
             yield chunk
     finally:

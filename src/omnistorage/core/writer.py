@@ -174,9 +174,8 @@ class Writer(io.BufferedIOBase):
     def __del__(self) -> None:
         # io's own finalizer would close, and so commit half an object.
         if not getattr(self, "_ended", True):
-            warnings.warn(
-                f"writer of {self._path!r} was never closed; nothing was stored", ResourceWarning, stacklevel=2, source=self
-            )
+            message = f"writer of {self._path!r} was never closed; nothing was stored"
+            warnings.warn(message, ResourceWarning, stacklevel=2, source=self)
             self.abort()
 
 

@@ -1,38 +1,60 @@
-"""Moving bytes between two open files of this machine the cheapest way the kernel offers."""
+"""Moving bytes into an open file of this machine the cheapest way the kernel offers."""
 
 from __future__ import annotations
 
 import errno
 import os
+import stat as st
 from collections.abc import Callable
 from typing import Final
 
+from omnistorage.core.streams import Body, ByteStream, copy_stream, descriptor
+
 SMALL: Final = 256 << 10
-"""Up to so many bytes one read and one write are cheaper than asking the kernel to copy."""
+"""Up to so many bytes one read and one write are cheaper than asking the kernel to copy; holes are filled."""
 
 Progress = Callable[[int], object] | None
 
 _STEP: Final = 64 << 20
-_CANNOT: Final = {errno.EXDEV, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EBADF, errno.EPERM, errno.ETXTBSY}
+_CHUNK: Final = 1 << 20
+_CANNOT: Final = {
+    errno.EXDEV,
+    errno.ENOSYS,
+    errno.EINVAL,
+    errno.EOPNOTSUPP,
+    errno.EBADF,
+    errno.EPERM,
+    errno.ETXTBSY,
+}
+
+
+def fill_file(target: int, source: ByteStream, body: Body) -> int:
+    """Copy a source into the empty file ``target``, by the kernel if it is a file, too; return the bytes copied."""
+    found = descriptor(source)
+    if found >= 0:
+        return copy_file(found, target, body.size, body.progress)
+    return copy_stream(source, lambda data: write_all(target, data), size=body.size)
 
 
 def copy_file(source: int, target: int, size: int | None, progress: Progress = None) -> int:
     """Copy from where ``source`` stands to its end into the empty file ``target``; return the bytes copied.
 
-    Holes stay holes. ``progress`` hears of bytes as they are copied, at least each 64 MiB. ``size`` (bytes) is what is expected; it is not a limit, so that a source which grew is
-    noticed by the number returned.
+    Holes stay holes. ``progress`` hears of bytes as they are copied, at least each 64 MiB. ``size`` (bytes) is
+    what is expected: a source that has become shorter or longer is noticed by the number returned, and of a
+    longer one little more than that is copied.
     """
     if size is not None and size <= SMALL:
         data = os.read(source, size + 1)
         write_all(target, data)
         if progress is not None:
             progress(len(data))
-        return size if len(data) == size else len(data) + _by_hand(source, target, progress)
+        return size if len(data) == size else len(data) + _by_hand(source, target, size - len(data) + 1, progress)
     about = os.fstat(source)
-    start = os.lseek(source, 0, os.SEEK_CUR)
-    if about.st_blocks * 512 < about.st_size:
-        return _copy_sparse(source, target, start, about.st_size, progress)
-    return _by_kernel(source, target, progress)
+    if not st.S_ISREG(about.st_mode):
+        return _by_hand(source, target, _limit(size), progress)
+    if about.st_blocks * 512 < about.st_size and hasattr(os, "SEEK_DATA"):
+        return _copy_sparse(source, target, _limit(size), progress)
+    return _copy_span(source, target, _limit(size), progress)
 
 
 def write_all(target: int, data: bytes | memoryview) -> None:
@@ -42,26 +64,32 @@ def write_all(target: int, data: bytes | memoryview) -> None:
         done += os.write(target, memoryview(data)[done:])
 
 
-def _by_kernel(source: int, target: int, progress: Progress) -> int:
-    """Let the kernel copy, sharing blocks where the file system can (reflink)."""
+def _limit(size: int | None) -> int:
+    """Return how many bytes to copy at most: one more than expected proves that the source grew."""
+    return 1 << 62 if size is None else size + 1
+
+
+def _copy_span(source: int, target: int, limit: int, progress: Progress) -> int:
+    """Let the kernel copy at most ``limit`` bytes, sharing blocks where the file system can (reflink)."""
     total = 0
     try:
-        while done := os.copy_file_range(source, target, _STEP):
+        while total < limit and (done := os.copy_file_range(source, target, min(limit - total, _STEP))):
             total += done
             if progress is not None:
                 progress(done)
+    except AttributeError:
+        # macOS has no such call.
+        return _by_hand(source, target, limit, progress)
     except OSError as exc:
         if exc.errno not in _CANNOT:
             raise
-    except AttributeError:
-        return _by_hand(source, target, progress)
     # Some file systems (procfs, FUSE) answer 0 although there is more; reading is the judge.
-    return total + _by_hand(source, target, progress)
+    return total + _by_hand(source, target, limit - total, progress)
 
 
-def _by_hand(source: int, target: int, progress: Progress) -> int:
+def _by_hand(source: int, target: int, limit: int, progress: Progress) -> int:
     total = 0
-    while data := os.read(source, 1 << 20):
+    while total < limit and (data := os.read(source, min(limit - total, _CHUNK))):
         write_all(target, data)
         total += len(data)
         if progress is not None:
@@ -69,38 +97,37 @@ def _by_hand(source: int, target: int, progress: Progress) -> int:
     return total
 
 
-def _copy_sparse(source: int, target: int, start: int, end: int, progress: Progress) -> int:
+def _copy_sparse(source: int, target: int, limit: int, progress: Progress) -> int:
     """Copy only what is data; a hole at the end is made by setting the length."""
-    position = start
-    while position < end:
-        try:
-            data = os.lseek(source, position, os.SEEK_DATA)
-        except OSError as exc:
-            if exc.errno == errno.ENXIO:  # nothing but a hole from here on
-                break
+    start = position = os.lseek(source, 0, os.SEEK_CUR)
+    while position - start < limit:
+        data, hole = _next_data(source, position)
+        if data > position:
+            if progress is not None:
+                progress(min(data - position, limit))
+            position = data
+        if data == hole:
+            break
+        os.lseek(source, position, os.SEEK_SET)
+        os.lseek(target, position - start, os.SEEK_SET)
+        wanted = min(hole - data, limit - (position - start))
+        copied = _copy_span(source, target, wanted, progress)
+        position += copied
+        if copied < wanted:
+            break
+    # What was cut off meanwhile is no hole.
+    size = min(position, os.fstat(source).st_size) - start
+    os.ftruncate(target, max(0, size))
+    return size
+
+
+def _next_data(source: int, position: int) -> tuple[int, int]:
+    """Return where the next data begins and ends; both are the end of the file if there is only a hole."""
+    try:
+        data = os.lseek(source, position, os.SEEK_DATA)
+    except OSError as exc:
+        if exc.errno != errno.ENXIO:
             raise
-        hole = os.lseek(source, data, os.SEEK_HOLE)
-        os.lseek(source, data, os.SEEK_SET)
-        os.lseek(target, data - start, os.SEEK_SET)
-        _copy_span(source, target, hole - data)
-        if progress is not None:
-            progress(hole - position)
-        position = hole
-    os.ftruncate(target, end - start)
-    os.lseek(source, end, os.SEEK_SET)
-    os.lseek(target, end - start, os.SEEK_SET)
-    return end - start + _by_hand(source, target, progress)
-
-
-def _copy_span(source: int, target: int, length: int) -> None:
-    left = length
-    while left:
-        try:
-            done = os.copy_file_range(source, target, min(left, _STEP))
-        except (OSError, AttributeError):
-            data = os.read(source, min(left, 1 << 20))
-            write_all(target, data)
-            done = len(data)
-        if not done:
-            return
-        left -= done
+        end = max(position, os.fstat(source).st_size)
+        return end, end
+    return data, os.lseek(source, data, os.SEEK_HOLE)

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import io
 import os
 import stat as st
-import time
-from binascii import crc32
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -21,37 +18,33 @@ from omnistorage.core.errors import (
     ConfigError,
     InvalidPath,
     IsADirectory,
-    NotADirectory,
     SourceChanged,
     SpecialFile,
     StorageError,
     Truncated,
-    printable,
+    Unsupported,
 )
 from omnistorage.core.features import Features
-from omnistorage.core.info import DIR, FILE, LINK, OTHER, ObjectInfo, Page, Usage
+from omnistorage.core.info import FILE, OTHER, ObjectInfo, Page, Usage
 from omnistorage.core.options import PutOptions, from_text
-from omnistorage.core.paths import check_hierarchical
-from omnistorage.core.streams import Body, ByteStream, OpenerBody, Upload, Window, copy_stream
+from omnistorage.core.streams import CHUNK, Body, ByteStream, OpenerBody, Upload
 
-from ._localcopy import copy_file, write_all
+from . import _locallinks as kept
+from . import _localtemp as temps
+from ._localcopy import fill_file
+from ._locallist import Cursor, brief_infos, describe, describe_names, kind_in_words, read_kinds, read_names
+from ._localroot import TEMP, Root
+from ._localstream import LocalStream, window
 from ._localupload import begin, resume
 
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
+__all__ = ["DRIVER", "LINK_SUFFIX", "TEMP", "FileDriver", "Options"]
 
-TEMP: Final = ".omnistorage-"
-"""How names of temporary files begin; they are never listed, and no object can have such a name."""
+LINK_SUFFIX: Final = kept.SUFFIX
 
-LINK_SUFFIX: Final = ".rclonelink"
-"""With ``links=keep`` a symbolic link is an object with this suffix that holds its target, as rclone has it."""
-
-
-_TYPE: Final = 0o170000
-_REGULAR: Final = 0o100000
-
-Names = list[str]
-Infos = list[ObjectInfo]
+_READ: Final = os.O_RDONLY | temps.CLOEXEC | temps.BINARY
+# Without O_NONBLOCK, opening a FIFO would wait for a writer that may never come.
+_GET: Final = _READ | temps.NONBLOCK
+_FOLDER: Final = _READ | temps.DIRECTORY
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -86,17 +79,20 @@ class FileDriver(Driver):
         precision=1,
         computes=frozenset(hashes.NAMES),
         max_name=255,
-        max_path=4096,
         local=True,
     )
 
     def __init__(self, options: Options | None = None) -> None:
         given = Options() if options is None else options
         super().__init__(msgspec.structs.replace(given, root=os.path.abspath(given.root)))
-        self.local_root = self._root = self.options.root
+        self.local_root = self.options.root
         self._follow = self.options.links == "follow"
         self._keep = self.options.links == "keep"
-        self._verified: dict[str, float] = {}
+        self._fsync: temps.Fsync = self.options.fsync
+        self._nofollow = 0 if self._follow else temps.NOFOLLOW
+        self._root = Root(self.options.root, follow=self._follow)
+        self._place, self._target = self._root.place, self._root.target
+        self.features = msgspec.structs.replace(type(self).features, max_path=self._root.longest)
 
     @classmethod
     def from_address(cls, address: Address) -> tuple[Driver, str]:
@@ -111,59 +107,80 @@ class FileDriver(Driver):
 
     def stat(self, path: str) -> ObjectInfo:
         place = self._place(path)
-        if self._keep and place.endswith(LINK_SUFFIX):
-            return self._link_info(path, place)
-        return _describe(path, os.stat(place, follow_symlinks=self._follow or not path))
+        if self._follow and path:
+            return self._stat_followed(path, place)
+        if self._keep and path and (link := kept.link_of(place)):
+            return kept.describe_link(path, link)
+        info = describe(path, os.stat(place, follow_symlinks=not path))
+        return self._mark_taken(info) if self._keep else info
 
     def list(self, path: str, *, recursive: bool = False, page: object = None) -> Page:
-        cursor = page if isinstance(page, _Cursor) else _Cursor(self._names(path), 0)
-        end = cursor.start + self.options.page_size
-        infos = self._describe_all(path, cursor.names[cursor.start : end])
-        return Page(infos, _Cursor(cursor.names, end) if end < len(cursor.names) else None)
+        links: Literal["skip", "follow", "keep"] = self.options.links
+        folder = self._open_folder(path)
+        try:
+            cursor = page if isinstance(page, Cursor) else Cursor(read_names(folder, links, self._ancestors(path)))
+            names, rest = cursor.page(self.options.page_size)
+            return Page(describe_names(folder, path and path + "/", names, links), rest)
+        finally:
+            os.close(folder)
+
+    def names(self, path: str, *, page: object = None) -> Page:
+        links: Literal["skip", "follow", "keep"] = self.options.links
+        folder = self._open_folder(path)
+        try:
+            cursor = page if isinstance(page, Cursor) else Cursor(*read_kinds(folder, links, self._ancestors(path)))
+            names, rest = cursor.page(self.options.page_size)
+            return Page(brief_infos(folder, path and path + "/", names, cursor.odd, links), rest)
+        finally:
+            os.close(folder)
 
     def get(self, path: str, offset: int = 0, length: int | None = None) -> ByteStream:
         place = self._place(path)
-        if self._keep and place.endswith(LINK_SUFFIX):
-            return _window(io.BytesIO(os.fsencode(_readlink(place))), offset, length)
-        # Without O_NONBLOCK, opening a FIFO would wait for a writer that may never come.
-        flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (0 if self._follow else os.O_NOFOLLOW)
+        if self._keep and (link := kept.link_of(place)):
+            return window(io.BytesIO(os.fsencode(os.readlink(link))), offset, length)
         try:
-            fd = os.open(place, flags)
+            fd = os.open(place, _GET | self._nofollow)
         except OSError as exc:
             if exc.errno in (errno.ELOOP, errno.ENXIO):
-                raise SpecialFile(f"is {_kind_in_words(place)}, not a regular file") from exc
+                raise SpecialFile(f"is {kind_in_words(place)}, not a regular file") from exc
             raise
-        mode = os.fstat(fd).st_mode
-        if not st.S_ISREG(mode):
+        about = os.fstat(fd)
+        if not st.S_ISREG(about.st_mode) or (self._keep and path.endswith(LINK_SUFFIX)):
             os.close(fd)
-            raise IsADirectory if st.S_ISDIR(mode) else SpecialFile
-        return _window(_LocalStream(fd), offset, length)
+            raise IsADirectory if st.S_ISDIR(about.st_mode) else SpecialFile
+        stream = LocalStream(fd, path, about)
+        return window(stream, offset, length) if offset or length is not None else stream
 
     def put(self, path: str, body: Body, options: PutOptions) -> ObjectInfo:
-        place = self._place(path, to_write=True)
+        place = self._target(path)
         if self._keep and path.endswith(LINK_SUFFIX):
-            return self._put_link(path, place, body, options)
-        if options.consume and body.local_path is not None and not options.if_absent:
-            moved = self._adopt(path, place, body.local_path, options)
+            self._root.distrust()
+            return kept.put_link(path, place, body, options, self._fsync)
+        if options.if_absent:
+            # Before the bytes travel; what comes about meanwhile is noticed at the end.
+            if os.path.lexists(place):
+                raise AlreadyExists
+        elif options.consume and body.local_path is not None:
+            moved = self._adopt(path, place, body, body.local_path, options)
             if moved is not None:
                 return moved
-        fd, temp = self._open_temp(place)
+        fd, temp = temps.open_temp(place, self._fsync)
         try:
             with body.open() as source:
-                size = _fill(fd, source, body)
+                size = fill_file(fd, source, body)
                 if body.size is not None and size != body.size:
                     raise Truncated(f"{body.size} bytes were announced, {size} came")
                 body.check()
             if options.mode is not None:
                 os.fchmod(fd, options.mode)
-            if options.mtime_ns is not None:
-                os.utime(fd, ns=(options.mtime_ns, options.mtime_ns))
-                mtime_ns = options.mtime_ns
+            mtime_ns = options.mtime_ns
+            if mtime_ns is not None:
+                os.utime(fd, ns=(mtime_ns, mtime_ns))
             else:
                 mtime_ns = os.fstat(fd).st_mtime_ns
-            self._publish(fd, temp, place, if_absent=options.if_absent)
+            temps.publish(fd, temp, place, if_absent=options.if_absent, fsync=self._fsync)
         except BaseException:
-            _unlink_quietly(temp)
+            temps.unlink_quietly(temp)
             raise
         finally:
             os.close(fd)
@@ -171,14 +188,13 @@ class FileDriver(Driver):
 
     def delete(self, path: str) -> None:
         place = self._place(path)
-        if self._keep and path.endswith(LINK_SUFFIX):
-            _readlink(place)
-            place = place.removesuffix(LINK_SUFFIX)
+        if self._keep:
+            place = kept.link_of(place) or place
         try:
             os.unlink(place)
         except PermissionError:
             # macOS answers so for a directory, Linux with EISDIR.
-            if os.path.isdir(place):
+            if os.path.isdir(place) and not os.path.islink(place):
                 raise IsADirectory from None
             raise
 
@@ -190,28 +206,38 @@ class FileDriver(Driver):
     # -- optional verbs ------------------------------------------------------------------------------------
 
     def copy(self, src: str, dst: str) -> ObjectInfo:
-        about = os.stat(self._place(src), follow_symlinks=self._follow)
-        body = OpenerBody(lambda: self.get(src), about.st_size)
-        return self.put(dst, body, PutOptions(mtime_ns=about.st_mtime_ns, mode=st.S_IMODE(about.st_mode)))
+        place = self._place(src)
+        if self._keep and kept.link_of(place):
+            info, mode = self.stat(src), None
+        else:
+            about = os.stat(place, follow_symlinks=self._follow)
+            info, mode = describe(src, about), st.S_IMODE(about.st_mode)
+        body = OpenerBody(lambda: self.get(src), info.size)
+        return self.put(dst, body, PutOptions(mtime_ns=info.mtime_ns, mode=mode))
 
     def move(self, src: str, dst: str) -> ObjectInfo:
-        source, target = self._place(src), self._place(dst, to_write=True)
+        source, target = self._place(src), self._target(dst)
+        if self._keep and (kept.link_of(source) or dst.endswith(LINK_SUFFIX)):
+            return self._move_by_copy(src, dst)
         about = os.stat(source, follow_symlinks=False)
         if st.S_ISDIR(about.st_mode) and os.path.lexists(target):
             raise AlreadyExists(path=dst)
         try:
-            os.rename(source, target)
-        except FileNotFoundError:
-            os.makedirs(os.path.dirname(target), exist_ok=True)
-            os.rename(source, target)
-        self._verified.clear()
-        return _describe(dst, os.stat(target, follow_symlinks=False))
+            _rename(source, target, self._fsync)
+        except OSError as exc:
+            if exc.errno != errno.EXDEV or not st.S_ISREG(about.st_mode):
+                raise
+            return self._move_by_copy(src, dst)
+        finally:
+            self._root.distrust()
+        if self._fsync == "full":
+            temps.sync_folder(os.path.dirname(source))
+        return describe(dst, os.stat(target, follow_symlinks=False))
 
     def mkdir(self, path: str) -> None:
-        try:
-            os.makedirs(self._place(path, to_write=True), exist_ok=True)
-        except FileExistsError:
-            raise NotADirectory from None
+        place = self._target(path) if path else self._root.folder
+        self._root.refuse_links(path)
+        temps.make_folders(place, self._fsync)
 
     def rmdir(self, path: str) -> None:
         place = self._place(path)
@@ -219,24 +245,30 @@ class FileDriver(Driver):
             os.rmdir(place)
         except OSError as exc:
             # What only we can see must not keep a folder from being empty.
-            if exc.errno != errno.ENOTEMPTY or not self._sweep_folder(place, older_than=0.0):
+            if exc.errno not in (errno.ENOTEMPTY, errno.EEXIST) or not temps.holds_only_temps(place):
                 raise
+            temps.sweep_folder(place, older_than=0.0)
             os.rmdir(place)
-        self._verified.clear()
+        finally:
+            self._root.distrust()
 
     def set_modified(self, path: str, mtime_ns: int) -> None:
         place = self._place(path)
-        if self._keep and path.endswith(LINK_SUFFIX):
-            place = place.removesuffix(LINK_SUFFIX)
-        os.utime(place, ns=(mtime_ns, mtime_ns), follow_symlinks=self._follow)
+        if self._keep:
+            place = kept.link_of(place) or place
+        os.utime(place, ns=(mtime_ns, mtime_ns), follow_symlinks=self._follow or not path)
 
     def hash(self, path: str, name: str) -> str:
-        kind = hashes.canonical(name)
+        try:
+            kind = hashes.canonical(name)
+        except ValueError as exc:
+            raise Unsupported(str(exc)) from None
+        size = self.stat(path).size or 0
         with self.get(path) as stream:
-            return hashes.hash_stream(stream, (kind,))[kind]
+            return hashes.hash_stream(stream, (kind,), min(CHUNK, size + 1))[kind]
 
     def about(self) -> Usage:
-        place = self._root
+        place = self._root.folder
         while not os.path.exists(place):
             place = os.path.dirname(place)
         disk = os.statvfs(place)
@@ -248,341 +280,106 @@ class FileDriver(Driver):
         )
 
     def begin_upload(self, path: str, options: PutOptions, size: int | None = None) -> Upload:
-        return begin(self._place(path, to_write=True), path, options, self._publish)
+        self._refuse_parts_of_link(path)
+        return begin(self._target(path), path, options, self._fsync)
 
     def resume_upload(self, path: str, token: str, options: PutOptions) -> Upload:
-        return resume(self._place(path, to_write=True), path, token, options, self._publish)
+        self._refuse_parts_of_link(path)
+        return resume(self._target(path), path, token, options, self._fsync)
 
     def sweep(self, path: str = "", *, older_than: float = 86400.0) -> int:
-        swept = 0
-        for folder, _, _ in os.walk(self._place(path)):
-            swept += self._sweep_folder(folder, older_than)
-        return swept
+        total, folders = 0, [self._place(path)]
+        self._root.refuse_links(path)
+        while folders:
+            swept, below = temps.sweep_folder(folders.pop(), older_than=older_than)
+            total += swept
+            folders += below
+        return total
 
     def identity(self) -> tuple[str, ...]:
-        return (self.scheme, os.path.realpath(self._root))
+        return (self.scheme, os.path.realpath(self._root.folder))
 
-    # -- names ---------------------------------------------------------------------------------------------
+    # -- parts of verbs ------------------------------------------------------------------------------------
 
-    def _place(self, path: str, *, to_write: bool = False) -> str:
-        """Return the absolute path of a key, once it is sure that it does not lead out of the root."""
-        check_hierarchical(path)
-        if TEMP in path and any(part.startswith(TEMP) for part in path.split("/")):
-            raise InvalidPath(f"names that begin with {TEMP!r} are kept for temporary files", path=path)
-        if not path:
-            return self._root
-        if not self._follow and "/" in path:
-            self._refuse_links(path.rpartition("/")[0])
-        return f"{self._root}/{path}"
-
-    def _refuse_links(self, folder: str) -> None:
-        """Refuse a folder that is reached by a symbolic link: it may stand anywhere.
-
-        Looked at again after a second: not per object, or it would cost more than storing a small file.
-        """
-        now = time.monotonic()
-        if self._verified.get(folder, 0.0) > now:
-            return
-        place = self._root
-        for part in folder.split("/"):
-            place = f"{place}/{part}"
-            try:
-                mode = os.lstat(place).st_mode
-            except FileNotFoundError:
-                return
-            if st.S_ISLNK(mode):
-                raise SpecialFile(
-                    f"{printable(place)!r} is a symbolic link, and may lead out of the storage; "
-                    "links=follow (-L) allows that",
-                    path=folder,
-                )
-        if len(self._verified) > 10_000:
-            self._verified.clear()
-        self._verified[folder] = now + 1.0
-
-    def _names(self, path: str) -> Names:
-        """Return the names in a folder in path order, those of folders with a slash."""
-        follow = self._follow
-        with os.scandir(self._place(path)) as entries:
-            names = [
-                entry.name + "/" if entry.is_dir(follow_symlinks=follow) else entry.name
-                for entry in entries
-                if not entry.name.startswith(TEMP)
-            ]
-        names.sort()
-        return names
-
-    def _describe_all(self, path: str, names: Names) -> Infos:
-        """Describe the files and folders of these names; what has vanished meanwhile is left out."""
-        prefix = path + "/" if path else ""
-        infos: Infos = []
-        add, look, follow = infos.append, os.stat, self._follow
-        # Looking up names below an open folder spares the kernel the walk along the path.
-        folder = os.open(self._place(path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    def _open_folder(self, path: str) -> int:
+        place = self._place(path)
         try:
-            for name in names:
-                try:
-                    about = look(name, dir_fd=folder, follow_symlinks=False)
-                except FileNotFoundError:
-                    continue
-                if about.st_mode & _TYPE == _REGULAR:
-                    add(ObjectInfo(prefix + name, FILE, about.st_size, about.st_mtime_ns))
-                elif name[-1] == "/":
-                    add(ObjectInfo(prefix + name[:-1], DIR, None, about.st_mtime_ns))
-                else:
-                    add(self._odd_entry(prefix + name, name, folder, follow))
-        finally:
-            os.close(folder)
-        return infos
+            return os.open(place, _FOLDER | (self._nofollow if path else 0))
+        except OSError as exc:
+            if exc.errno in (errno.ENOTDIR, errno.ELOOP) and path:
+                self._root.refuse_links(path)
+            raise
 
-    def _odd_entry(self, path: str, name: str, folder: int, follow: bool) -> ObjectInfo:
-        """Describe what is neither a file nor was a folder a moment ago."""
-        about = os.stat(name, dir_fd=folder, follow_symlinks=False)
-        if st.S_ISLNK(about.st_mode):
-            if self._keep:
-                size = len(os.fsencode(os.readlink(name, dir_fd=folder)))
-                return ObjectInfo(path + LINK_SUFFIX, FILE, size, about.st_mtime_ns)
-            if follow:
-                try:
-                    about = os.stat(name, dir_fd=folder)
-                except OSError:
-                    # It points nowhere, or in a circle.
-                    return ObjectInfo(path, LINK, None, about.st_mtime_ns)
-            else:
-                return ObjectInfo(path, LINK, None, about.st_mtime_ns)
-        if st.S_ISDIR(about.st_mode):
-            raise SourceChanged("was listed as a file, is a folder now", path=path)
-        return _describe(path, about)
+    def _ancestors(self, path: str) -> kept.Ancestors:
+        return kept.Ancestors(self._root.folder, self._place(path))
 
-    # -- temporary files -----------------------------------------------------------------------------------
-
-    def _open_temp(self, place: str) -> tuple[int, str]:
-        """Open a temporary file beside ``place``; its name is always the same, so that a rerun takes it over.
-
-        The lock tells a file that somebody writes from one that a killed process left.
-        """
-        folder, _, name = place.rpartition("/")
-        temp = f"{folder}/{TEMP}{crc32(os.fsencode(name)):08x}.tmp"
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    def _stat_followed(self, path: str, place: str) -> ObjectInfo:
+        """Describe what a listing says: what a link points to, or the link if that is nothing, or a circle."""
         try:
-            fd = os.open(temp, flags | os.O_EXCL, 0o666)
-        except FileNotFoundError:
-            os.makedirs(folder, exist_ok=True)
-            return self._open_temp(place)
-        except FileExistsError:
-            fd = os.open(temp, flags, 0o666)
-            if _take_over(fd, temp):
-                return fd, temp
-            os.close(fd)
-            temp = f"{folder}/{TEMP}{os.urandom(8).hex()}.tmp"
-            fd = os.open(temp, flags | os.O_EXCL, 0o666)
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return fd, temp
+            about = os.stat(place)
+            if not st.S_ISDIR(about.st_mode) or not os.path.islink(place):
+                return describe(path, about)
+            if not kept.Ancestors(self._root.folder, os.path.dirname(place)).has(about):
+                return describe(path, about)
+        except OSError as exc:
+            if exc.errno not in (errno.ENOENT, errno.ELOOP):
+                raise
+        return describe(path, os.lstat(place))
 
-    def _adopt(self, path: str, place: str, local_path: str, options: PutOptions) -> ObjectInfo | None:
+    def _mark_taken(self, info: ObjectInfo) -> ObjectInfo:
+        """With links=keep, a file whose key means a link is something that cannot be read."""
+        if info.kind is FILE and info.path.endswith(LINK_SUFFIX):
+            return msgspec.structs.replace(info, kind=OTHER, size=None)
+        return info
+
+    def _adopt(self, path: str, place: str, body: Body, local_path: str, options: PutOptions) -> ObjectInfo | None:
         """Rename a local file into the storage; None if it must be copied."""
+        about = os.lstat(local_path)
+        if not st.S_ISREG(about.st_mode) or (body.size is not None and body.size != about.st_size):
+            return None
+        body.check()
         try:
-            if not st.S_ISREG(os.lstat(local_path).st_mode):
-                return None
-            try:
-                os.rename(local_path, place)
-            except FileNotFoundError:
-                os.makedirs(os.path.dirname(place), exist_ok=True)
-                os.rename(local_path, place)
+            _rename(local_path, place, self._fsync)
         except OSError as exc:
             if exc.errno == errno.EXDEV:
                 return None
             raise
+        if options.mode is not None:
+            os.chmod(place, options.mode)
         if options.mtime_ns is not None:
             os.utime(place, ns=(options.mtime_ns, options.mtime_ns), follow_symlinks=False)
-        return _describe(path, os.lstat(place))
+        return describe(path, os.lstat(place))
 
-    def _publish(self, fd: int, temp: str, place: str, *, if_absent: bool) -> None:
-        """Give a finished temporary file its name, in one step."""
-        if self.options.fsync != "never":
-            os.fsync(fd)
-        if if_absent:
-            try:
-                os.link(temp, place, follow_symlinks=False)
-            except FileExistsError:
-                raise AlreadyExists from None
-            os.unlink(temp)
-        else:
-            os.rename(temp, place)
-        if self.options.fsync == "full":
-            folder = os.open(os.path.dirname(place), os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+    def _move_by_copy(self, src: str, dst: str) -> ObjectInfo:
+        """Copy, and delete the source once the copy is whole and the source still what was copied."""
+        before = self.stat(src)
+        info = self.copy(src, dst)
+        if src != dst:
+            if self.stat(src) != before:
+                raise SourceChanged(path=src)
+            self.delete(src)
+        return info
 
-    def _sweep_folder(self, folder: str, older_than: float) -> int:
-        """Remove temporary files of ``folder`` that nobody writes any more; return how many."""
-        swept = 0
-        with os.scandir(folder) as entries:
-            left = [entry for entry in entries if entry.name.startswith(TEMP)]
-        for entry in left:
-            try:
-                fd = os.open(entry.path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-            except OSError:
-                continue
-            try:
-                old = time.time() - os.fstat(fd).st_mtime >= older_than
-                if old and _take_over(fd, entry.path):
-                    os.unlink(entry.path)
-                    swept += 1
-            finally:
-                os.close(fd)
-        return swept
+    def _refuse_parts_of_link(self, path: str) -> None:
+        if self._keep and path.endswith(LINK_SUFFIX):
+            raise InvalidPath("a symbolic link cannot be stored in parts", path=path)
 
-    # -- links as objects ----------------------------------------------------------------------------------
 
-    def _link_info(self, path: str, place: str) -> ObjectInfo:
-        target = _readlink(place)
-        about = os.lstat(place.removesuffix(LINK_SUFFIX))
-        return ObjectInfo(path, FILE, len(os.fsencode(target)), about.st_mtime_ns)
-
-    def _put_link(self, path: str, place: str, body: Body, options: PutOptions) -> ObjectInfo:
-        with body.open() as source:
-            target = source.read(1 << 16)
-        link = place.removesuffix(LINK_SUFFIX)
-        if options.if_absent and os.path.lexists(link):
-            raise AlreadyExists
-        os.makedirs(os.path.dirname(link), exist_ok=True)
-        temp = f"{os.path.dirname(link)}/{TEMP}{os.urandom(8).hex()}.tmp"
-        os.symlink(os.fsdecode(target), temp)
+def _rename(source: str, target: str, fsync: temps.Fsync) -> None:
+    """Rename a file or folder, making the folders above the target; the bytes of a file reach the disk before."""
+    if fsync != "never" and st.S_ISREG(os.lstat(source).st_mode):
+        fd = os.open(source, _GET | temps.NOFOLLOW)
         try:
-            if options.mtime_ns is not None:
-                os.utime(temp, ns=(options.mtime_ns, options.mtime_ns), follow_symlinks=False)
-            os.rename(temp, link)
-        except BaseException:
-            _unlink_quietly(temp)
-            raise
-        return self._link_info(path, place)
-
-
-class _Cursor:
-    """Where a listing of one folder goes on."""
-
-    __slots__ = ("names", "start")
-
-    def __init__(self, names: Names, start: int) -> None:
-        self.names = names
-        self.start = start
-
-
-class _LocalStream:
-    """An open file, read without a buffer; the kernel can copy from its descriptor."""
-
-    __slots__ = ("_fd",)
-
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
-
-    def read(self, size: int = -1, /) -> bytes:
-        if size is not None and size >= 0:
-            return os.read(self._fd, size)
-        parts = []
-        while data := os.read(self._fd, 1 << 20):
-            parts.append(data)
-        return b"".join(parts)
-
-    def readinto(self, buffer: WriteableBuffer, /) -> int:
-        return os.readv(self._fd, [buffer])
-
-    def seek(self, offset: int) -> None:
-        os.lseek(self._fd, offset, os.SEEK_SET)
-
-    def fileno(self) -> int:
-        return self._fd
-
-    def close(self) -> None:
-        if self._fd >= 0:
-            fd, self._fd = self._fd, -1
+            os.fsync(fd)
+        finally:
             os.close(fd)
-
-    def __enter__(self) -> _LocalStream:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
-
-    def __del__(self) -> None:
-        self.close()
-
-
-def _window(stream: Any, offset: int, length: int | None) -> ByteStream:
-    if offset:
-        stream.seek(offset)
-    return stream if length is None else Window(stream, length)
-
-
-def _fill(fd: int, source: ByteStream, body: Body) -> int:
-    """Copy a source into an open file, by the kernel if it is a file, too."""
     try:
-        descriptor = source.fileno()  # type: ignore[attr-defined]
-    except (AttributeError, io.UnsupportedOperation):
-        view = memoryview
-        return copy_stream(source, lambda data: write_all(fd, view(data)))
-    return copy_file(descriptor, fd, body.size, body.progress)
+        os.rename(source, target)
+    except FileNotFoundError:
+        temps.make_folders(os.path.dirname(target), fsync)
+        os.rename(source, target)
+    if fsync == "full":
+        temps.sync_folder(os.path.dirname(target))
 
-
-def _describe(path: str, about: os.stat_result) -> ObjectInfo:
-    mode = about.st_mode & _TYPE
-    if mode == _REGULAR:
-        return ObjectInfo(path, FILE, about.st_size, about.st_mtime_ns)
-    if st.S_ISDIR(mode):
-        return ObjectInfo(path, DIR, None, about.st_mtime_ns)
-    return ObjectInfo(path, LINK if st.S_ISLNK(mode) else OTHER, None, about.st_mtime_ns)
-
-
-def _readlink(place: str) -> str:
-    try:
-        return os.readlink(place.removesuffix(LINK_SUFFIX))
-    except OSError as exc:
-        if exc.errno == errno.EINVAL:
-            raise FileNotFoundError(errno.ENOENT, "not a symbolic link") from exc
-        raise
-
-
-def _take_over(fd: int, temp: str) -> bool:
-    """Lock and empty a temporary file that nobody writes; False if somebody does, or it became an object."""
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # Between our open and our lock its owner may have given it its final name: then it is not ours.
-        mine = os.stat(temp, follow_symlinks=False).st_ino == os.fstat(fd).st_ino
-    except OSError:
-        return False
-    if mine:
-        os.ftruncate(fd, 0)
-    return mine
-
-
-def _unlink_quietly(temp: str) -> None:
-    try:
-        os.unlink(temp)
-    except OSError:
-        return
-
-
-def _kind_in_words(place: str) -> str:
-    try:
-        mode = os.lstat(place).st_mode
-    except OSError:
-        return "something else"
-    for test, word in _WORDS:
-        if test(mode):
-            return word
-    return "something else"
-
-
-_WORDS: Final = (
-    (st.S_ISLNK, "a symbolic link"),
-    (st.S_ISFIFO, "a FIFO"),
-    (st.S_ISSOCK, "a socket"),
-    (st.S_ISCHR, "a device"),
-    (st.S_ISBLK, "a device"),
-    (st.S_ISDIR, "a folder"),
-)
 
 DRIVER = FileDriver

@@ -172,6 +172,10 @@ class _LimitedBody(Body):
         """Open the body."""
         return LimitedStream(self._body.open(), self._limit)
 
+    def check(self) -> None:
+        """Pass the question on."""
+        self._body.check()
+
 
 class _LimitedUpload(LayeredUpload):
     """An upload whose parts are limited, too."""

@@ -97,7 +97,14 @@ class Prefix(Layer):
         return self._info(super().stat(self.outer(path)))
 
     def list(self, path: str, *, recursive: bool = False, page: object = None) -> Page:
-        found = super().list(self.outer(path), recursive=recursive, page=page)
+        key = self.outer(path)
+        return self._page(self.around("list", key, lambda: self.inner.list(key, recursive=recursive, page=page)))
+
+    def names(self, path: str, *, page: object = None) -> Page:
+        key = self.outer(path)
+        return self._page(self.around("list", key, lambda: self.inner.names(key, page=page)))
+
+    def _page(self, found: Page) -> Page:
         if not self._stem:
             return found
         infos: Infos = []

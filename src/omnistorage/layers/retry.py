@@ -290,6 +290,10 @@ class _Again(Body):
             self.refused = True
             raise
 
+    def check(self) -> None:
+        """Pass the question on."""
+        self._body.check()
+
 
 class _RetriedUpload(LayeredUpload):
     """An upload whose parts and end are repeated, too."""

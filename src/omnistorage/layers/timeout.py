@@ -195,6 +195,10 @@ class _WatchedBody(Body):
         """Open the body."""
         return _WatchedStream(self.watched(self._body.open), self)
 
+    def check(self) -> None:
+        """Pass the question on."""
+        self.watched(self._body.check)
+
     def watched(self, call: Callable[[], T]) -> T:
         """Do something with the body outside of the job's time.
 

@@ -11,11 +11,16 @@
 
 from __future__ import annotations
 
-from .check import CheckOptions, CheckResult, check
-from .filters import Filter
-from .guards import GuardError
-from .model import Action, Compare, Difference, Event, Outcome, Policy, Result, Verb
-from .recipes import Options, copy, copy_one, move, plan, sync
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .check import CheckOptions, CheckResult, check
+    from .filters import Filter
+    from .guards import GuardError
+    from .model import Action, Compare, Difference, Event, Outcome, Policy, Result, Verb
+    from .recipes import Options, copy, copy_one, move, plan, sync
 
 __all__ = [
     "sync",
@@ -38,3 +43,42 @@ __all__ = [
     "Result",
     "GuardError",
 ]
+
+_HOMES = {
+    ".check": ("CheckOptions", "CheckResult", "check"),
+    ".filters": ("Filter",),
+    ".guards": ("GuardError",),
+    ".model": ("Action", "Compare", "Difference", "Event", "Outcome", "Policy", "Result", "Verb"),
+    ".recipes": ("Options", "copy", "copy_one", "move", "plan", "sync"),
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import what is asked for when it is asked for, so that a listing does not pay for the engine."""
+    from importlib import import_module
+
+    for home, names in _HOMES.items():
+        if name in names:
+            value = getattr(import_module(home, __name__), name)
+            globals()[name] = value
+            return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+class _Room(ModuleType):
+    """A package in which the functions ``plan`` and ``check`` keep their names.
+
+    The files of the same names are imported by others, and the import system would then put the modules in
+    their places.
+    """
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (isinstance(value, ModuleType) and name in __all__):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Room

@@ -8,12 +8,12 @@ from typing import Literal
 
 import msgspec
 
+from omnistorage.core.content import common_hash, same_content
 from omnistorage.core.driver import Driver
 from omnistorage.core.errors import NotADirectory, StorageError
 from omnistorage.core.info import DIR, FILE, ObjectInfo
 from omnistorage.storage import Storage
 
-from .content import common_hash, same_content
 from .filters import Filter
 from .model import Difference
 from .pairing import pair

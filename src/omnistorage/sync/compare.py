@@ -26,7 +26,9 @@ def compare(src: ObjectInfo, dst: ObjectInfo, policy: Policy) -> Verdict:
     if policy.update and newer < 0:
         return Verb.SKIP, "newer at the destination"
     verdict = _by_content(src, dst, policy, newer)
-    if policy.immutable and verdict[0] is not Verb.KEEP:
+    # Where the content alone decides, it has to be looked at before anything is said to differ.
+    open_question = verdict[0] is Verb.COMPARE and policy.compare is Compare.HASH
+    if policy.immutable and verdict[0] is not Verb.KEEP and not open_question:
         return Verb.FAIL, f"immutable, but differs: {verdict[1]}"
     return verdict
 
@@ -46,8 +48,9 @@ def _by_content(src: ObjectInfo, dst: ObjectInfo, policy: Policy, newer: int) ->
     if policy.compare is Compare.SIZE:
         return _EQUAL
     if policy.compare is Compare.MTIME:
-        if not policy.has_times:
-            return _EQUAL if src.size is not None and src.size == dst.size else (Verb.COPY, "size is not known")
+        if not policy.has_times or src.mtime_ns is None or dst.mtime_ns is None:
+            known = policy.ignore_size or (src.size is not None and src.size == dst.size)
+            return _EQUAL if known else (Verb.COPY, "size is not known")
         if not newer:
             return _EQUAL
     differ = known_hashes_differ(src, dst)

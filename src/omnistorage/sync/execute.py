@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from typing import Final
 
 from omnistorage.core.errors import Cancelled, NotEmpty, NotFound, StorageError
-from omnistorage.core.paths import parent
 
 from .model import Action, Outcome, Verb
 from .scan import Scan
 from .spool import Spool
 from .transfer import Transfer
+from .workers import Batch, Workers
 
 BATCH_COUNT: Final = 64
 BATCH_BYTES: Final = 4 << 20
@@ -20,8 +20,6 @@ BATCH_BYTES: Final = 4 << 20
 
 _WORK: Final = frozenset({Verb.COPY, Verb.COMPARE, Verb.TOUCH})
 _LAST: Final = frozenset({Verb.DELETE, Verb.RMDIR})
-
-Outcomes = list[Outcome]
 
 
 class Admission:
@@ -31,6 +29,7 @@ class Admission:
         self._limit = limit
         self._mode = mode
         self._begun = 0
+        self._lock = threading.Lock()
         self.reached = False
 
     @property
@@ -46,14 +45,15 @@ class Admission:
         """
         if self._limit is None:
             return True
-        if self.reached and self._mode != "CAUTIOUS":
-            return False
-        over = self._begun >= self._limit if self._mode == "SOFT" else self._begun + size > self._limit
-        if over:
-            self.reached = True
-            return False
-        self._begun += size
-        return True
+        with self._lock:
+            if self.reached and self._mode != "CAUTIOUS":
+                return False
+            over = self._begun >= self._limit if self._mode == "SOFT" else self._begun + size > self._limit
+            if over:
+                self.reached = True
+                return False
+            self._begun += size
+            return True
 
 
 class Execution:
@@ -62,12 +62,11 @@ class Execution:
     Args:
         actions: The plan; pulled as workers become free.
         transfer: Does single actions.
-        workers: Transfers side by side.
+        workers: Do the batches.
         admission: Ends transfers at a limit.
         src_scan: Tells under which directories the source is known, so that deletes are safe.
         dst_scan: Tells under which directories the destination is known.
         before_deletes: Called once before the first delete; may raise to refuse them.
-        executor: Where to run; threads of our own if None.
     """
 
     def __init__(
@@ -75,12 +74,11 @@ class Execution:
         actions: Iterable[Action],
         transfer: Transfer,
         *,
-        workers: int,
+        workers: Workers,
         admission: Admission,
         src_scan: Scan,
         dst_scan: Scan,
         before_deletes: Callable[[], None],
-        executor: Executor | None = None,
     ) -> None:
         self._actions = actions
         self._transfer = transfer
@@ -89,20 +87,22 @@ class Execution:
         self._src_scan = src_scan
         self._dst_scan = dst_scan
         self._before_deletes = before_deletes
-        self._executor = executor
         self._deletes: Spool[Action] = Spool()
         self._rmdirs: Spool[Action] = Spool()
         self.protected = 0
 
     def __iter__(self) -> Iterator[Outcome]:
-        pool = self._executor or ThreadPoolExecutor(self._workers, thread_name_prefix="omnistorage")
+        workers = self._workers
         try:
-            for outcomes in _in_parallel(pool, self._transfer, self._batches(), self._workers):
+            for outcomes in workers.run(self._batches()):
                 yield from outcomes
+            if self._admission.reached:
+                # The run ended early: what it would have replaced is not there yet.
+                return
             if self._deletes or self._rmdirs:
                 self._before_deletes()
             deletes = _grouped(self._safe(self._deletes))
-            for outcomes in _in_parallel(pool, self._transfer, deletes, self._workers):
+            for outcomes in workers.run(deletes):
                 yield from outcomes
             for action in self._safe(self._rmdirs):
                 yield _unless_filled(self._transfer.do(action))
@@ -110,12 +110,11 @@ class Execution:
             self._transfer.cancel()
             raise
         finally:
-            if self._executor is None:
-                pool.shutdown(wait=True, cancel_futures=True)
+            workers.close()
             self._deletes.close()
             self._rmdirs.close()
 
-    def _batches(self) -> Iterator[list[Action] | Outcomes]:
+    def _batches(self) -> Iterator[Batch]:
         """Gather transfers; what needs no worker passes as an outcome, deletes are kept for later."""
         batch: list[Action] = []
         size = 0
@@ -127,11 +126,12 @@ class Execution:
             if action.verb not in _WORK:
                 yield [self._settle(action)]
                 continue
-            if self._dst_scan.broken and not self._dst_scan.complete(parent(action.path)):
+            if self._dst_scan.broken and not self._dst_scan.knows(action.path):
                 yield [Outcome(action, _unknown(action))]
                 continue
             bytes_ = (action.src.size or 0) if action.src is not None else 0
-            if action.verb is not Verb.TOUCH and not self._admission.admit(bytes_):
+            # A COMPARE may move nothing; it asks for itself when it knows.
+            if action.verb is Verb.COPY and not self._admission.admit(bytes_):
                 continue
             batch.append(action)
             size += bytes_
@@ -149,35 +149,10 @@ class Execution:
     def _safe(self, actions: Iterable[Action]) -> Iterator[Action]:
         """Leave out what stands below a directory whose listing at the source failed."""
         for action in actions:
-            if self._src_scan.complete(parent(action.path)) and action.path not in self._src_scan.broken:
+            if self._src_scan.knows(action.path):
                 yield action
             else:
                 self.protected += 1
-
-
-def _in_parallel(
-    pool: Executor, transfer: Transfer, batches: Iterable[list[Action] | Outcomes], workers: int
-) -> Iterator[Outcomes]:
-    """Run batches side by side, asking for the next one when a worker is free."""
-    running: set[Future[Outcomes]] = set()
-    try:
-        for batch in batches:
-            if isinstance(batch[0], Outcome):
-                yield batch
-                continue
-            running.add(pool.submit(transfer.batch, batch))
-            while len(running) > workers:
-                done, running = wait(running, return_when=FIRST_COMPLETED)
-                for future in done:
-                    yield future.result()
-        while running:
-            done, running = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
-                yield future.result()
-    except BaseException:
-        transfer.cancel()
-        wait(running)
-        raise
 
 
 def _grouped(actions: Iterable[Action]) -> Iterator[list[Action]]:

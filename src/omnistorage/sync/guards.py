@@ -41,7 +41,8 @@ def refuse_overlap(src: Driver, dst: Driver, chosen: Filter) -> None:
         GuardError: Source and destination overlap, and no filter keeps them apart.
     """
     between = relation(src, dst)
-    if between is None:
+    if between is None or (between and chosen.files is not None and len(chosen.files) == 1):
+        # One object in two folders is two objects, wherever these lie.
         return
     if between == "":
         raise GuardError("source and destination are the same place")

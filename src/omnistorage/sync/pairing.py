@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import chain
+from typing import NoReturn
 
+from omnistorage.core.errors import StorageError
 from omnistorage.core.info import DIR, ObjectInfo
 
 from .model import Pair
@@ -18,15 +20,24 @@ def pair(src: Iterable[Infos], dst: Iterable[Infos]) -> Iterator[Pair]:
     Both listings must be in path order. An object on one side and a directory of the same name on the other
     come as one pair of different kinds, before what stands in the directory. Otherwise pairs come in path order,
     except that an object which only one side has may come a few entries late.
+
+    What the destination lists twice in a row counts once.
+
+    Raises:
+        StorageError: A listing went back in the path order; what it says is missing may be there.
     """
     left, right = chain.from_iterable(src), chain.from_iterable(dst)
     waiting = _Waiting()
+    # The last that stood on both sides, and how far the destination alone has come.
+    met: ObjectInfo | None = None
+    passed = ""
     s, d = next(left, None), next(right, None)
     while s is not None and d is not None:
         if s.path == d.path and s.kind is d.kind:
             if waiting.held:
-                yield from waiting.before(s.path)
+                yield from waiting.before(s.order)
             yield s, d
+            met = d
             s, d = next(left, None), next(right, None)
             continue
         s_order, d_order = s.order, d.order
@@ -34,29 +45,50 @@ def pair(src: Iterable[Infos], dst: Iterable[Infos]) -> Iterator[Pair]:
             # Neither is a directory: a file here, a link or a device there.
             yield from waiting.before(s_order)
             yield s, d
+            met = d
             s, d = next(left, None), next(right, None)
         elif s_order < d_order:
+            if s_order < passed:
+                _went_back("source", s)
             yield from waiting.pass_by((s, None), s_order)
             s = next(left, None)
         else:
-            yield from waiting.pass_by((None, d), d_order)
+            if met is None or not _repeats(met, d):
+                yield from waiting.pass_by((None, d), d_order)
+                passed = d_order
             d = next(right, None)
-    while s is not None and waiting.held:
+    while s is not None and any(there is not None for _, there in waiting.held):
         yield from waiting.pass_by((s, None), s.order)
         s = next(left, None)
-    while d is not None and waiting.held:
-        yield from waiting.pass_by((None, d), d.order)
+    while d is not None and any(here is not None for here, _ in waiting.held):
+        if met is None or not _repeats(met, d):
+            yield from waiting.pass_by((None, d), d.order)
         d = next(right, None)
     yield from waiting.rest()
     # The other side has ended, and nothing of it waits: no name can meet another any more.
     if s is not None:
+        if s.order < passed:
+            _went_back("source", s)
         yield s, None
         for s in left:
             yield s, None
     if d is not None:
-        yield None, d
-        for d in right:
-            yield None, d
+        for extra in chain((d,), right):
+            if met is None or not _repeats(met, extra):
+                yield None, extra
+
+
+def _repeats(met: ObjectInfo, d: ObjectInfo) -> bool:
+    """Say whether the destination lists again what it had listed last; deleting that would be a loss."""
+    if d.order < met.order:
+        _went_back("destination", d)
+    return d.order == met.order
+
+
+def _went_back(side: str, info: ObjectInfo) -> NoReturn:
+    raise StorageError(
+        f"the {side} is not listed in path order, so nothing is known of it", op="list", path=info.path
+    )
 
 
 class _Waiting:

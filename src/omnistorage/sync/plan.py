@@ -18,7 +18,7 @@ def plan(pairs: Iterable[Pair], policy: Policy, result: Result, *, every: bool =
     """
     # The common case of a run, nothing has changed, must cost next to nothing: it is decided here, in one
     # expression, and only if that fails by the full rules.
-    quick = _is_plain(policy)
+    quick = _is_plain(policy) and not every
     window = policy.window_ns
     trail = _Trail(policy)
     checked = 0
@@ -66,6 +66,8 @@ def _both(
     if src.kind is DIR and dst.kind is DIR:
         return Action(Verb.KEEP, path, "directory", src, dst) if every else None
     if src.kind is not FILE and src.kind is not DIR:
+        if dst.kind is DIR:
+            trail.block(path)
         return Action(Verb.SKIP, path, f"not a regular file ({src.kind.value})", src, dst)
     if src.kind is not dst.kind and (src.kind is DIR or dst.kind is DIR):
         trail.block(path)
@@ -75,7 +77,7 @@ def _both(
         return Action(Verb.COPY, path, f"replaces something else ({dst.kind.value})", src, dst)
     result.checked += 1
     verb, reason = compare(src, dst, policy)
-    if verb is Verb.KEEP and policy.move:
+    if policy.move and (verb is Verb.KEEP or verb is Verb.TOUCH):
         # Equal by what listings say is not proof enough to delete the source.
         verb, reason = Verb.COMPARE, "proof before the source is deleted"
     if verb is Verb.KEEP:
@@ -103,6 +105,7 @@ class _Trail:
     def __init__(self, policy: Policy) -> None:
         self.folders: list[ObjectInfo] = []
         self._delete = policy.delete
+        self._has_dirs = policy.has_dirs
         self._blocked = ""
 
     def blocks(self, path: str) -> bool:
@@ -115,8 +118,8 @@ class _Trail:
 
     def keep(self, path: str) -> None:
         """Keep the directories above ``path``: a flat listing of the source does not name them."""
-        while self.folders and path.startswith(self.folders[-1].path + "/"):
-            self.folders.pop()
+        if self.folders:
+            self.folders = [folder for folder in self.folders if not path.startswith(folder.path + "/")]
 
     def extra(self, dst: ObjectInfo) -> Iterator[Action]:
         """Take what only the destination has."""
@@ -124,7 +127,9 @@ class _Trail:
             return
         yield from self._leave(dst.path)
         if dst.kind is DIR:
-            self.folders.append(dst)
+            # Where there are no real ones, a directory goes with what is in it.
+            if self._has_dirs:
+                self.folders.append(dst)
         else:
             yield Action(Verb.DELETE, dst.path, "not in the source", None, dst)
 

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
+from itertools import chain
 from typing import Literal
 
 import msgspec
 
+from omnistorage.core.content import common_hash
+from omnistorage.core.crossing import same_place
 from omnistorage.core.driver import Driver
 from omnistorage.core.errors import NotADirectory, NotFound, StorageError
 from omnistorage.core.info import DIR, ObjectInfo
-from omnistorage.core.paths import parent
+from omnistorage.core.paths import inside, parent
 from omnistorage.layers.alias import Alias
-from omnistorage.storage import Storage, same_place
+from omnistorage.storage import Storage
 
-from .content import common_hash
 from .execute import Admission, Execution, is_cancelled
 from .filters import Filter
 from .guards import refuse_deletes, refuse_empty_source, refuse_overlap, relation
@@ -26,6 +28,7 @@ from .plan import plan as decide
 from .scan import Scan
 from .spool import Spool
 from .transfer import Transfer
+from .workers import Workers
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -229,7 +232,8 @@ class Run:
         chosen = options.filter
         within = relation(src, dst)
         self._src_scan = Scan(src, chosen, leave_out=within if within not in (None, "", "..") else None)
-        self._dst_scan = Scan(dst, Filter() if chosen.deletes_excluded and delete else chosen, missing_ok=True)
+        everything = chosen.deletes_excluded and delete
+        self._dst_scan = Scan(dst, Filter() if everything else chosen, missing_ok=True, folders=True)
         self._changed_dirs: Spool[str] = Spool()
         self._last_dir = ""
 
@@ -250,28 +254,24 @@ class Run:
             observer=self.observer,
             verify=options.verify,
             dry_run=options.dry_run,
+            admit=None if admission.unlimited else admission.admit,
         )
+        near = self._src.features.local and self._dst.features.local
         execution = Execution(
             self._counted(self._plan()),
             transfer,
-            workers=options.transfers,
+            workers=Workers(transfer, options.transfers, self._executor, near=near),
             admission=admission,
             src_scan=self._src_scan,
             dst_scan=self._dst_scan,
             before_deletes=self._before_deletes,
-            executor=self._executor,
         )
         try:
-            for outcome in execution:
-                self._account(outcome)
-                yield outcome
-            if not options.dry_run:
-                self._set_dir_times()
-                if options.delete_empty_dirs and self.policy.move:
-                    remove_empty_dirs(self._src, keep_root=True)
+            for outcome in chain(execution, self._broken(), self._finish()):
+                if not is_cancelled(outcome):
+                    self._account(outcome)
+                    yield outcome
         finally:
-            for outcome in self._broken():
-                self._account(outcome)
             totals.protected = execution.protected
             totals.limit = "max_transfer" if admission.reached else ""
             totals.listed = self._src_scan.listed + self._dst_scan.listed
@@ -291,7 +291,8 @@ class Run:
         count = size = 0
         for action in actions:
             whole.append(action)
-            if action.verb is Verb.DELETE:
+        for action in whole:
+            if action.verb is Verb.DELETE and self._src_scan.knows(action.path):
                 count += 1
                 size += (action.dst.size or 0) if action.dst is not None else 0
         refuse_deletes(count, size, self._options.max_delete, self._options.max_delete_size)
@@ -329,8 +330,6 @@ class Run:
         totals, action = self.totals, outcome.action
         verb = action.verb
         if outcome.error is not None:
-            if is_cancelled(outcome):
-                return
             totals.errors += 1
             if len(totals.failures) < 1000:
                 totals.failures.append(outcome)
@@ -366,9 +365,26 @@ class Run:
 
     def _note_dir(self, action: Action) -> None:
         folder = action.path if action.verb is Verb.MKDIR else parent(action.path)
-        if folder != self._last_dir:
-            self._changed_dirs.append(folder)
-            self._last_dir = folder
+        if folder == self._last_dir:
+            return
+        above = folder
+        # Those above it may be new as well; what the last one stood in is noted already.
+        while above and not inside(self._last_dir, above):
+            self._changed_dirs.append(above)
+            above = parent(above)
+        self._last_dir = folder
+
+    def _finish(self) -> Iterator[Outcome]:
+        """See to the directories, and report those that cannot be removed."""
+        if self._options.dry_run:
+            return
+        self._set_dir_times()
+        if self._options.delete_empty_dirs and self.policy.move:
+            failed: list[tuple[str, StorageError]] = []
+            remove_empty_dirs(self._src, keep_root=True, failed=lambda *one: failed.append(one))
+            for folder, error in failed:
+                if folder not in self._src_scan.broken:
+                    yield Outcome(Action(Verb.RMDIR, folder, "empty at the source"), error)
 
     def _set_dir_times(self) -> None:
         """Give directories that were changed the time they have at the source; deletes and puts moved it."""
@@ -415,14 +431,19 @@ def policy_for(src: Driver, dst: Driver, options: Options, *, delete: bool = Fal
     )
 
 
-def remove_empty_dirs(driver: Driver, *, keep_root: bool = False) -> int:
-    """Remove directories that hold nothing, deepest first; return how many."""
+def remove_empty_dirs(
+    driver: Driver, *, keep_root: bool = False, failed: Callable[[str, StorageError], None] | None = None
+) -> int:
+    """Remove directories that hold nothing, deepest first; return how many.
+
+    ``failed`` gets those that could not be listed or removed; without it, the first of them ends it all.
+    """
     from omnistorage.core.errors import NotEmpty
     from omnistorage.core.walk import walk
 
     if not driver.features.mkdir:
         return 0
-    folders = [info.path for infos in walk(driver) for info in infos if info.kind is DIR]
+    folders = [info.path for infos in walk(driver, failed=failed) for info in infos if info.kind is DIR]
     if not keep_root:
         folders.insert(0, "")
     removed = 0
@@ -432,4 +453,8 @@ def remove_empty_dirs(driver: Driver, *, keep_root: bool = False) -> int:
             removed += 1
         except (NotEmpty, NotFound):
             continue
+        except StorageError as exc:
+            if failed is None:
+                raise
+            failed(folder, exc)
     return removed

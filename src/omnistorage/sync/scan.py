@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from omnistorage.core.driver import Driver
 from omnistorage.core.errors import NotFound, StorageError
 from omnistorage.core.info import DIR, FILE, ObjectInfo
+from omnistorage.core.paths import inside, parent
 from omnistorage.core.walk import pages, walk
 
 from .filters import Filter
@@ -17,6 +18,13 @@ Infos = list[ObjectInfo]
 class Scan:
     """One pass over a storage; iterate it once.
 
+    Args:
+        driver: The storage.
+        chosen: What is selected.
+        missing_ok: A storage that is not there is an empty one.
+        leave_out: A directory not to look at.
+        folders: Name the directories above the files of a list, too.
+
     Attributes:
         broken: Directory to the error that ended its listing early. What stands below one is not known, and
             nothing may be concluded from its absence.
@@ -24,7 +32,13 @@ class Scan:
     """
 
     def __init__(
-        self, driver: Driver, chosen: Filter, *, missing_ok: bool = False, leave_out: str | None = None
+        self,
+        driver: Driver,
+        chosen: Filter,
+        *,
+        missing_ok: bool = False,
+        leave_out: str | None = None,
+        folders: bool = False,
     ) -> None:
         self.broken: dict[str, StorageError] = {}
         self.listed = 0
@@ -32,6 +46,7 @@ class Scan:
         self._filter = chosen
         self._missing_ok = missing_ok
         self._leave_out = leave_out
+        self._folders = folders
 
     def __iter__(self) -> Iterator[Infos]:
         try:
@@ -56,6 +71,10 @@ class Scan:
             return False
         return not any(folder.startswith(path + "/") for path in self.broken)
 
+    def knows(self, path: str) -> bool:
+        """Say whether what stands at ``path``, or that nothing does, is known for sure."""
+        return not self.broken or (path not in self.broken and self.complete(parent(path)))
+
     def _fail(self, folder: str, error: StorageError) -> None:
         self.broken[folder] = error
 
@@ -78,12 +97,15 @@ class Scan:
         selects = self._filter.selects
         markers = self._filter.marker_names
         marked = _Marked(self._driver, markers) if markers else None
+        left_out = self._leave_out
         for infos in pages(self._driver, recursive=True):
             self.listed += len(infos)
             chosen = [
                 info
                 for info in infos
-                if selects(info.path, info.size, info.mtime_ns) and not (marked and marked.any_above(info.path))
+                if selects(info.path, info.size, info.mtime_ns)
+                and not (marked and marked.any_above(info.path))
+                and not (left_out and inside(info.path, left_out))
             ]
             if chosen:
                 yield chosen
@@ -97,12 +119,19 @@ class Scan:
         def enter(info: ObjectInfo) -> bool:
             if depth is not None and info.path.count("/") + 1 >= depth:
                 return False
-            return chosen.allows_dir(info.path) and not (markers and marked.here(info.path))
+            return allows(info)
 
         def allows(info: ObjectInfo) -> bool:
-            if info.kind is DIR:
-                return chosen.allows_dir(info.path) and not (markers and marked.here(info.path))
-            return chosen.allows_file(info.path, info.size, info.mtime_ns)
+            if info.kind is not DIR:
+                return chosen.allows_file(info.path, info.size, info.mtime_ns)
+            if info.path == self._leave_out or not chosen.allows_dir(info.path):
+                return False
+            try:
+                return not (markers and marked.here(info.path))
+            except StorageError as exc:
+                # Whether it is excluded is as unknown as what stands in it.
+                self._fail(info.path, exc)
+                return False
 
         for infos in walk(self._driver, enter=enter, failed=self._fail):
             self.listed += len(infos)
@@ -113,6 +142,7 @@ class Scan:
     def _named(self) -> Iterator[Infos]:
         """Look at each path of a list instead of walking; one that is not there is not selected."""
         found: Infos = []
+        last = ""
         for path in sorted(self._filter.files or ()):
             try:
                 info = self._driver.stat(path)
@@ -123,12 +153,20 @@ class Scan:
                 continue
             self.listed += 1
             if info.kind is FILE:
+                if self._folders:
+                    found += [ObjectInfo(above, DIR) for above in _above(path) if not last.startswith(above + "/")]
+                    last = path
                 found.append(info)
-            if len(found) == 1000:
+            if len(found) >= 1000:
                 yield found
                 found = []
         if found:
             yield found
+
+
+def _above(path: str) -> list[str]:
+    """Return the directories above a path, the topmost first."""
+    return [path[:at] for at, letter in enumerate(path) if letter == "/" and at]
 
 
 class _Marked:

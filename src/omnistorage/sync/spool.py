@@ -49,6 +49,9 @@ class Spool(Generic[T]):
         self._tail = []
         self._count = 0
 
+    def __del__(self) -> None:
+        self.close()
+
     def _spill(self) -> None:
         import pickle
         import tempfile

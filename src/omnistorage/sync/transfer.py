@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from omnistorage.core.content import same_content
 from omnistorage.core.driver import Driver
 from omnistorage.core.errors import Cancelled, Corrupted, NotFound, SourceChanged, StorageError
 from omnistorage.core.info import ObjectInfo
 from omnistorage.core.options import PutOptions
 from omnistorage.core.streams import Body, ByteStream, fill
 
-from .content import same_content
 from .model import Action, Compare, Event, Observer, Outcome, Policy, Verb
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class Transfer:
         observer: Gets events; None for none.
         verify: Compare hashes after each copy, reading back what was stored where the service must.
         dry_run: Change nothing; find out what would be done.
+        admit: Asked before a copy that only a look at the content showed to be needed; see ``Admission``.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Transfer:
         observer: Observer | None = None,
         verify: bool = False,
         dry_run: bool = False,
+        admit: Callable[[int], bool] | None = None,
     ) -> None:
         self._src = src
         self._dst = dst
@@ -57,7 +59,9 @@ class Transfer:
         self._observer = observer
         self._verify = verify
         self._dry_run = dry_run
+        self._admit = admit
         self._stop = threading.Event()
+        self._observer_failed: Exception | None = None
         # A file may be renamed out of the source only if the source lets itself be changed.
         self._can_rename = policy.move and src.local_root is not None and src.features.move
 
@@ -76,7 +80,9 @@ class Transfer:
                 raise Cancelled(op=action.verb.value, path=action.path)
             return self._do(action)
         except StorageError as exc:
-            if isinstance(exc, NotFound) and exc.op in ("get", "stat") and self._vanished(action):
+            if self._observer_failed is not None:
+                raise self._observer_failed from None
+            if isinstance(exc, NotFound) and self._vanished(action):
                 return Outcome(msgspec.structs.replace(action, verb=Verb.SKIP, reason="vanished from the source"))
             return Outcome(action, exc)
 
@@ -85,7 +91,7 @@ class Transfer:
         if verb is Verb.COMPARE:
             return self._compare(action)
         if self._dry_run:
-            return Outcome(action)
+            return _imagined(action)
         if verb is Verb.COPY:
             return self._copy(action)
         if verb is Verb.TOUCH:
@@ -124,7 +130,7 @@ class Transfer:
             self._prove(action.path)
             verified = "hash"
         if self._policy.move:
-            self._src.delete(src.path)
+            self._delete_source(src.path)
         return Outcome(action, bytes=src.size if src.size is not None else stored.size or 0, verified=verified)
 
     def _touch(self, action: Action) -> Outcome:
@@ -151,19 +157,45 @@ class Transfer:
         assert dst is not None
         if self._differ(action.path):
             if policy.immutable:
-                return Outcome(
-                    msgspec.structs.replace(action, verb=Verb.FAIL, reason="immutable, but differs", exit_code=6)
-                )
+                reason = "immutable, but differs: contents differ"
+                action = msgspec.structs.replace(action, verb=Verb.FAIL, reason=reason, exit_code=6)
+                return Outcome(action, StorageError(reason, op="sync", path=action.path))
+            if self._admit is not None and not self._admit(src.size or 0):
+                return Outcome(action, Cancelled("the limit is reached", op="put", path=action.path))
             action = msgspec.structs.replace(action, verb=Verb.COPY, reason="contents differ")
-            return Outcome(action) if self._dry_run else self._copy(action)
+            return _imagined(action) if self._dry_run else self._copy(action)
         action = msgspec.structs.replace(action, verb=Verb.KEEP, reason="equal content")
-        if policy.compare is Compare.MTIME and policy.touch and policy.has_times and src.mtime_ns != dst.mtime_ns:
+        if self._wants_touch(src, dst):
             action = msgspec.structs.replace(action, verb=Verb.TOUCH, reason="only the time of modification differs")
             if not self._dry_run:
-                self._touch(action)
+                touched = self._touch(action)
+                if touched.action.verb is Verb.COPY:
+                    return touched
         if policy.move and not self._dry_run:
-            self._src.delete(src.path)
+            self._delete_source(src.path)
         return Outcome(action, verified="hash")
+
+    def _wants_touch(self, src: ObjectInfo, dst: ObjectInfo) -> bool:
+        policy = self._policy
+        if policy.compare is not Compare.MTIME or not policy.touch or not policy.has_times:
+            return False
+        if src.mtime_ns is None or dst.mtime_ns is None:
+            return False
+        return abs(src.mtime_ns - dst.mtime_ns) >= policy.window_ns
+
+    def _delete_source(self, path: str) -> None:
+        """Delete what was proven to be at the destination, unless both are one and the same file.
+
+        A bind mount shows one folder at two places, and no comparison of paths or of contents can tell.
+        """
+        src_root, dst_root = self._src.local_root, self._dst.local_root
+        if src_root is not None and dst_root is not None and _same_folder(src_root, dst_root, path):
+            raise StorageError("source and destination are the same file", op="delete", path=path)
+        try:
+            self._src.delete(path)
+        except NotFound:
+            # Gone is what was wanted, whoever did it.
+            return
 
     def _prove(self, path: str) -> None:
         if self._differ(path):
@@ -176,7 +208,12 @@ class Transfer:
         if self._stop.is_set():
             raise Cancelled(op="put", path=path)
         if self._observer is not None:
-            self._observer(Event("bytes", path, count))
+            try:
+                self._observer(Event("bytes", path, count))
+            except Exception as exc:
+                # It passes through the destination, which must not take it for a failure of its own.
+                self._observer_failed = exc
+                raise Cancelled("the observer failed", op="put", path=path) from exc
 
     def _gone(self, path: str) -> bool:
         try:
@@ -193,6 +230,20 @@ class Transfer:
             return self._gone(action.src.path)
         except StorageError:
             return False
+
+
+def _same_folder(src_root: str, dst_root: str, path: str) -> bool:
+    try:
+        return os.path.samefile(os.path.dirname(f"{src_root}/{path}"), os.path.dirname(f"{dst_root}/{path}"))
+    except OSError:
+        return False
+
+
+def _imagined(action: Action) -> Outcome:
+    """Return what would come of an action if it went well."""
+    if action.verb is not Verb.COPY or action.src is None:
+        return Outcome(action)
+    return Outcome(action, bytes=action.src.size or 0)
 
 
 class SourceBody(Body):

@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from omnistorage.core.errors import SourceChanged
 from omnistorage.core.streams import Body, ByteStream, fill
 
 if TYPE_CHECKING:
@@ -56,6 +57,22 @@ class LyingBody(Body):
     def open(self) -> ByteStream:
         """Open the bytes that really come."""
         return io.BytesIO(self._data)
+
+
+class ChangedBody(Body):
+    """Turns out, when all is read, to have been changed meanwhile."""
+
+    def __init__(self, data: bytes) -> None:
+        self.size = len(data)
+        self._data = data
+
+    def open(self) -> ByteStream:
+        """Open the bytes from their beginning."""
+        return io.BytesIO(self._data)
+
+    def check(self) -> None:
+        """Raise SourceChanged."""
+        raise SourceChanged
 
 
 class WatchedBody(Body):

@@ -16,7 +16,7 @@ from omnistorage.core.errors import NotFound, Unreachable
 from omnistorage.core.info import ObjectInfo, Page
 from omnistorage.core.layer import Layer
 from omnistorage.core.options import PutOptions
-from omnistorage.core.streams import Body, ByteStream, OpenerBody, Upload
+from omnistorage.core.streams import Body, ByteStream, Upload
 
 from .bodies import BreakingStream, Dribble
 
@@ -129,7 +129,7 @@ class FailBody(Fault):
         """Return a body that breaks, if it is this call's turn."""
         if not self._turn(number):
             return body
-        return OpenerBody(lambda: BreakingStream(body.open(), self._after, self._error), body.size)
+        return _BreakingBody(body, self._after, self._error)
 
 
 class CutStream(Fault):
@@ -361,6 +361,20 @@ def _seen_by(met: Met, body: Body) -> Body:
     for number, fault in met:
         body = fault.body(number, body)
     return body
+
+
+class _BreakingBody(Body):
+    def __init__(self, body: Body, after: int, error: Failure) -> None:
+        self.size = body.size
+        self._body = body
+        self._after = after
+        self._error = error
+
+    def open(self) -> ByteStream:
+        return BreakingStream(self._body.open(), self._after, self._error)
+
+    def check(self) -> None:
+        self._body.check()
 
 
 class _Turn:

@@ -19,7 +19,7 @@ from omnistorage.core.features import Features
 from omnistorage.core.info import ObjectInfo, Page
 from omnistorage.core.layer import Layer
 from omnistorage.core.options import PutOptions
-from omnistorage.core.streams import Body, BytesBody, ByteStream, Upload, read_all
+from omnistorage.core.streams import Body, ByteStream, Upload, read_all
 from omnistorage.drivers.memory import MemoryDriver
 
 T = TypeVar("T")
@@ -200,9 +200,10 @@ class MockDriver(Layer):
         return self._do(Call("get", arguments), lambda: self.inner.get(path, offset, length))
 
     def put(self, path: str, body: Body, options: PutOptions) -> ObjectInfo:
-        data = _read(body)
+        read = _Read(body)
+        data = read.data
         arguments = _given(path=path, options=_NOTHING if options == PutOptions() else options)
-        return self._do(Call("put", arguments, data), lambda: self.inner.put(path, BytesBody(data), options))
+        return self._do(Call("put", arguments, data), lambda: self.inner.put(path, read, options))
 
     def copy(self, src: str, dst: str) -> ObjectInfo:
         return self._do(Call("copy", {"src": src, "dst": dst}), lambda: self.inner.copy(src, dst))
@@ -234,6 +235,9 @@ class MockDriver(Layer):
             lambda: self.inner.resume_upload(path, token, options),
         )
         return _MockUpload(self, path, upload)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.scheme}: {len(self.calls)} calls>"
 
     def __reduce__(self) -> tuple[object, ...]:
         raise TypeError("a mock does not pickle: its script and its calls belong to one test")
@@ -275,9 +279,9 @@ class _MockUpload(Upload):
         return dict(self._inner.done)
 
     def put_part(self, number: int, body: Body) -> None:
-        data = _read(body)
-        call = Call("put_part", {"path": self._path, "number": number}, data)
-        self._mock._do(call, lambda: self._inner.put_part(number, BytesBody(data)))
+        read = _Read(body)
+        call = Call("put_part", {"path": self._path, "number": number}, read.data)
+        self._mock._do(call, lambda: self._inner.put_part(number, read))
 
     def finish(self) -> ObjectInfo:
         return self._mock._do(Call("finish", {"path": self._path}), self._inner.finish)
@@ -286,14 +290,28 @@ class _MockUpload(Upload):
         self._mock._do(Call("abort", {"path": self._path}), self._inner.abort)
 
 
-_VERBS = frozenset(
-    ["stat", "list", "get", "put", "delete", "copy", "move", "mkdir", "rmdir", "set_modified", "begin_upload", "resume_upload", "put_part", "finish", "abort", "delete_many", "hash", "presign", "versions", "about", "set_metadata", "watch", "sweep"]
-)
+_VERBS = frozenset(name for name, verb in vars(Layer).items() if callable(verb) and name[0] != "_") - {
+    "around",
+    "classify",
+    "close",
+    "identity",
+} | {"put_part", "finish", "abort"}
 
 
-def _read(body: Body) -> bytes:
-    with body.open() as stream:
-        return read_all(stream)
+class _Read(Body):
+    """A body whose bytes have been read for the record; its size and its check are those it came with."""
+
+    def __init__(self, body: Body) -> None:
+        with body.open() as stream:
+            self.data = read_all(stream)
+        self.size = body.size
+        self._body = body
+
+    def open(self) -> ByteStream:
+        return io.BytesIO(self.data)
+
+    def check(self) -> None:
+        self._body.check()
 
 
 def _given(**arguments: Any) -> dict[str, Any]:

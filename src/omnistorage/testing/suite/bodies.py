@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from omnistorage.core.errors import StorageError, Truncated
+from omnistorage.core.errors import SourceChanged, StorageError, Truncated
 from omnistorage.core.streams import Body, FileBody
 from omnistorage.storage import Storage
-from omnistorage.testing.bodies import BodyBroke, BrokenBody, Dribble, LyingBody, WatchedBody, pattern
+from omnistorage.testing.bodies import BodyBroke, BrokenBody, ChangedBody, Dribble, LyingBody, WatchedBody, pattern
 
 from .base import Suite, keys, nothing_at
 
@@ -73,6 +73,16 @@ class Bodies(Suite):
 
         assert storage.read_bytes("a") == b"old"
         assert keys(storage) == ["a"]
+
+    def test_changed_source_leaves_the_old(self, storage: Storage) -> None:
+        """Bytes that were changed while they were read are a mixture, and are not stored."""
+        storage.write_bytes("old", b"old")
+        for path in ("new", "old"):
+            with pytest.raises(SourceChanged):
+                storage.write_bytes(path, ChangedBody(DATA))
+
+        assert nothing_at(storage, "new")
+        assert storage.read_bytes("old") == b"old"
 
     def test_storage_works_after_broken_body(self, storage: Storage) -> None:
         """A put that failed leaves the driver fit for the next one."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from omnistorage.core import hashes
-from omnistorage.core.driver import Driver
-from omnistorage.core.info import ObjectInfo
-from omnistorage.core.streams import ByteStream, fill
+from . import hashes
+from .driver import Driver
+from .info import ObjectInfo
+from .streams import ByteStream, fill
 
 _CHUNK: Final = 256 << 10
 
@@ -20,8 +20,8 @@ def common_hash(src: Driver, dst: Driver) -> str | None:
     )
 
 
-def same_content(src: Driver, dst: Driver, path: str, name: str | None) -> bool:
-    """Say whether the objects at ``path`` hold the same bytes.
+def same_content(src: Driver, dst: Driver, path: str, name: str | None, *, dst_path: str | None = None) -> bool:
+    """Say whether the objects at ``path`` (``dst_path`` on the other side, if given) hold the same bytes.
 
     Files of this machine are compared byte by byte: both must be read anyway, and that costs less than hashing.
     Elsewhere the hash ``name`` decides; without one, both objects are read.
@@ -29,14 +29,15 @@ def same_content(src: Driver, dst: Driver, path: str, name: str | None) -> bool:
     Raises:
         NotFound: One of them is gone.
     """
+    other = path if dst_path is None else dst_path
     if name is None or (src.features.local and dst.features.local):
-        return same_bytes(src, dst, path)
-    return digest(src, path, name) == digest(dst, path, name)
+        return same_bytes(src, path, dst, other)
+    return digest(src, path, name) == digest(dst, other, name)
 
 
-def same_bytes(src: Driver, dst: Driver, path: str) -> bool:
+def same_bytes(src: Driver, path: str, dst: Driver, dst_path: str) -> bool:
     """Read both objects and compare them."""
-    with src.get(path) as one, dst.get(path) as two:
+    with src.get(path) as one, dst.get(dst_path) as two:
         a, b = bytearray(_CHUNK), bytearray(_CHUNK)
         while True:
             count = _fill_up(one, a)

@@ -1,0 +1,219 @@
+"""Temporary files beside their targets: made, locked, given their final name, and swept when nobody writes them.
+
+The lock tells a file that somebody writes from one that a killed process left. The kernel lets go of it when the
+process ends, however it ends.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat as st
+import time
+from binascii import crc32
+from typing import Final, Literal
+
+from omnistorage.core.errors import AlreadyExists, NotADirectory, Unsupported
+
+from ._localroot import TEMP
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+Fsync = Literal["never", "data", "full"]
+
+CLOEXEC: Final = getattr(os, "O_CLOEXEC", 0)
+NOFOLLOW: Final = getattr(os, "O_NOFOLLOW", 0)
+NONBLOCK: Final = getattr(os, "O_NONBLOCK", 0)
+DIRECTORY: Final = getattr(os, "O_DIRECTORY", 0)
+BINARY: Final = getattr(os, "O_BINARY", 0)
+
+_NEW: Final = os.O_RDWR | os.O_CREAT | os.O_EXCL | CLOEXEC | NOFOLLOW | BINARY
+_NASCENT: Final = 2.0
+"""Seconds for which an empty file counts as one that is about to be locked."""
+
+_NO_LINKS: Final = {errno.EPERM, errno.EMLINK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
+
+
+def mark(name: str) -> str:
+    """Return eight characters that stand for a name of any length, the same in each process."""
+    return f"{crc32(name.encode('utf-8', 'surrogateescape')):08x}"
+
+
+def open_temp(place: str, fsync: Fsync) -> tuple[int, str]:
+    """Open a locked temporary file beside ``place``, making the folder if need be; return it and its path.
+
+    Its name is always the same, so that what a killed run left is replaced by the next one. While another
+    writer is at the same target, the name is random.
+    """
+    folder, _, name = place.rpartition("/")
+    temp = f"{folder}/{TEMP}{mark(name)}.tmp"
+    try:
+        fd = os.open(temp, _NEW, 0o666)
+    except FileNotFoundError:
+        make_folders(folder, fsync)
+        return open_temp(place, fsync) if os.path.isdir(folder) else _open_unique(folder)
+    except FileExistsError:
+        # Never written over: it may belong to somebody else, or be an object by a second name already.
+        if not remove_abandoned(temp):
+            return _open_unique(folder)
+        try:
+            fd = os.open(temp, _NEW, 0o666)
+        except FileExistsError:
+            return _open_unique(folder)
+    # Another writer may have taken it for abandoned before we had the lock. Then the name is his, and giving the
+    # final name to what stands at it would publish his half object.
+    if lock(fd) is False or not os.fstat(fd).st_nlink:
+        os.close(fd)
+        return _open_unique(folder)
+    return fd, temp
+
+
+def unique_name(folder: str) -> str:
+    """Return the path of a temporary file that nobody else has."""
+    return f"{folder}/{TEMP}{os.urandom(8).hex()}.tmp"
+
+
+def lock(fd: int, *, shared: bool = False) -> bool | None:
+    """Lock a file without waiting: False if somebody else has it, None if this file system has no locks."""
+    if fcntl is None:
+        return None
+    try:
+        fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    return True
+
+
+def publish(fd: int, temp: str, place: str, *, if_absent: bool, fsync: Fsync) -> None:
+    """Give a finished temporary file its name, in one step.
+
+    Raises:
+        AlreadyExists: ``if_absent``, and there is something.
+    """
+    if fsync != "never":
+        os.fsync(fd)
+    if if_absent:
+        _link(temp, place)
+        os.unlink(temp)
+    else:
+        os.rename(temp, place)
+    if fsync == "full":
+        sync_folder(os.path.dirname(place))
+
+
+def make_folders(folder: str, fsync: Fsync) -> None:
+    """Make a folder and those above it; one that is there is fine.
+
+    Raises:
+        NotADirectory: Something else has the name of one of them.
+    """
+    missing = []
+    if fsync == "full":
+        above = folder
+        while not os.path.lexists(above):
+            missing.append(above)
+            above = os.path.dirname(above)
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except FileExistsError:
+        raise NotADirectory from None
+    for made in missing:
+        sync_folder(os.path.dirname(made))
+
+
+def sync_folder(folder: str) -> None:
+    """Force the names in a folder to the disk."""
+    fd = os.open(folder, os.O_RDONLY | DIRECTORY | CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def remove_abandoned(temp: str, *, older_than: float = 0.0) -> bool:
+    """Remove a temporary file that nobody writes, if it is older than so many seconds; say whether it is gone."""
+    try:
+        # What is no regular file (a symbolic link that was to get its name) is not written, only named.
+        about = os.lstat(temp)
+        age = time.time() - about.st_mtime
+        if age < older_than:
+            return False
+        if st.S_ISREG(about.st_mode):
+            return _remove_unlocked(temp, older_than)
+        os.unlink(temp)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def sweep_folder(folder: str, *, older_than: float) -> tuple[int, list[str]]:
+    """Sweep one folder; return how many files were removed, and the folders that stand in it."""
+    swept, folders = 0, []
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.startswith(TEMP):
+                    # A new one may not have its lock yet.
+                    least = older_than if entry.stat(follow_symlinks=False).st_size else max(older_than, _NASCENT)
+                    swept += remove_abandoned(entry.path, older_than=least)
+                elif entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
+    except OSError:
+        # It vanished, or is not ours to look at: there is nothing of ours in it either.
+        return swept, folders
+    return swept, folders
+
+
+def holds_only_temps(folder: str) -> bool:
+    """Say whether a folder would be empty, were it not for temporary files."""
+    with os.scandir(folder) as entries:
+        return all(entry.name.startswith(TEMP) for entry in entries)
+
+
+def unlink_quietly(temp: str) -> None:
+    """Remove a file whose writing failed; that failure is the one to be told."""
+    try:
+        os.unlink(temp)
+    except OSError:
+        return
+
+
+def _open_unique(folder: str) -> tuple[int, str]:
+    temp = unique_name(folder)
+    fd = os.open(temp, _NEW, 0o666)
+    lock(fd)
+    return fd, temp
+
+
+def _remove_unlocked(temp: str, older_than: float) -> bool:
+    fd = os.open(temp, os.O_RDONLY | CLOEXEC | NOFOLLOW | NONBLOCK)
+    try:
+        free = lock(fd)
+        # Without locks only a great age tells that nobody is at it.
+        if free is False or (free is None and older_than < 3600):
+            return False
+        # Between our open and our lock its owner may have given it its final name: then it is not ours.
+        if not os.path.samestat(os.lstat(temp), os.fstat(fd)):
+            return False
+        os.unlink(temp)
+    finally:
+        os.close(fd)
+    return True
+
+
+def _link(temp: str, place: str) -> None:
+    try:
+        os.link(temp, place, follow_symlinks=False)
+    except FileExistsError:
+        raise AlreadyExists from None
+    except OSError as exc:
+        if exc.errno in _NO_LINKS:
+            raise Unsupported("this file system cannot refuse to replace (it has no hard links)") from exc
+        raise

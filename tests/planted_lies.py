@@ -1,0 +1,269 @@
+"""Drivers that claim what is not so or mistreat parts, and the suite on them; run by ``test_suite_finds_faults``."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import time
+from typing import Any, ClassVar
+
+import msgspec
+import pytest
+
+from omnistorage.core.errors import NotFound
+from omnistorage.core.info import ObjectInfo
+from omnistorage.core.options import PutOptions
+from omnistorage.core.streams import Body, BytesBody, ByteStream, Upload, read_all
+from omnistorage.drivers.memory import MemoryDriver
+from omnistorage.testing import DriverSuite
+from planting import Healthy, caught_by, claiming
+
+# -- features that lie ---------------------------------------------------------------------------------------
+
+
+@caught_by("test_precision_is_true")
+class TimeRoundedToSeconds(Healthy):
+    def put(self, path: str, body: Body, options: PutOptions) -> ObjectInfo:
+        when = None if options.mtime_ns is None else options.mtime_ns // 10**9 * 10**9
+        return super().put(path, body, msgspec.structs.replace(options, mtime_ns=when))
+
+
+@caught_by("test_modified_is_kept")
+class TimeForgotten(Healthy):
+    def put(self, path: str, body: Body, options: PutOptions) -> ObjectInfo:
+        return super().put(path, body, msgspec.structs.replace(options, mtime_ns=None))
+
+
+@caught_by("test_metadata_is_kept")
+class MetadataForgotten(Healthy):
+    def put(self, path: str, body: Body, options: PutOptions) -> ObjectInfo:
+        return super().put(path, body, msgspec.structs.replace(options, metadata={}))
+
+
+@caught_by("test_content_type_is_kept")
+class ContentTypeForgotten(Healthy):
+    def put(self, path: str, body: Body, options: PutOptions) -> ObjectInfo:
+        return super().put(path, body, msgspec.structs.replace(options, content_type=None))
+
+
+@caught_by("test_free_hashes")
+class HashesClaimed(Healthy):
+    features = claiming(hashes=frozenset({"md5"}))
+
+
+@caught_by("test_computed_hashes")
+class HashIsAnother(Healthy):
+    def hash(self, path: str, name: str) -> str:
+        with self.get(path) as stream:
+            return hashlib.md5(read_all(stream)).hexdigest()
+
+
+@caught_by("test_upper_and_lower")
+class CaseClaimed(Healthy):
+    features = claiming(case_insensitive=True)
+
+
+@caught_by("test_upper_and_lower")
+class CaseFoldedInSecret(Healthy):
+    def put(self, path: str, body: Body, options: PutOptions) -> ObjectInfo:
+        return super().put(path.casefold(), body, options)
+
+    def get(self, path: str, offset: int = 0, length: int | None = None) -> ByteStream:
+        return super().get(path.casefold(), offset, length)
+
+
+@caught_by("test_long_name[a]")
+class NameLimitClaimed(Healthy):
+    features = claiming(max_name=100)
+
+
+@caught_by("test_long_path")
+class PathLimitClaimed(Healthy):
+    features = claiming(max_path=500)
+
+
+@caught_by("test_name_of_no_file[empty part]")
+class KeysNormalised(Healthy):
+    def put(self, path: str, body: Body, options: PutOptions) -> ObjectInfo:
+        return super().put(path.replace("//", "/"), body, options)
+
+
+@caught_by("test_name_of_no_file[up and down]")
+class HierarchyUnchecked(Healthy):
+    features = claiming(any_key=False)
+
+
+@caught_by("test_name[trailing blank]")
+class NamesTrimmed(Healthy):
+    def put(self, path: str, body: Body, options: PutOptions) -> ObjectInfo:
+        return super().put(path.rstrip(" "), body, options)
+
+
+@caught_by("test_claimed_verb_is_there[versions]")
+class VersionsOverriddenOnly(Healthy):
+    def versions(self, path: str) -> Any:
+        return super().versions(path)
+
+
+# -- uploads, writers, the rest ------------------------------------------------------------------------------
+
+
+class _Disturbed(Upload):
+    """An upload that does as the one inside; faulty ones override a method."""
+
+    def __init__(self, inner: Upload) -> None:
+        self.inner = inner
+        self.part_size = inner.part_size
+        self.token = inner.token
+
+    @property
+    def done(self) -> Any:
+        return self.inner.done
+
+    def put_part(self, number: int, body: Body) -> None:
+        self.inner.put_part(number, body)
+
+    def finish(self) -> ObjectInfo:
+        return self.inner.finish()
+
+    def abort(self) -> None:
+        self.inner.abort()
+
+
+@caught_by("test_abort_of_upload")
+class AbortFinishes(Healthy):
+    def begin_upload(self, path: str, options: PutOptions, size: int | None = None) -> Upload:
+        class Commits(_Disturbed):
+            ended = False
+
+            def abort(self) -> None:
+                if not self.ended:
+                    self.ended = True
+                    self.inner.finish()
+
+        return Commits(super().begin_upload(path, options, size))
+
+
+@caught_by("test_abort_when_block_raises[250000]")
+class WriterCommitsOnError(Healthy):
+    def begin_upload(self, path: str, options: PutOptions, size: int | None = None) -> Upload:
+        class Commits(_Disturbed):
+            def abort(self) -> None:
+                self.inner.put_part(1, BytesBody(b"half"))
+                self.inner.finish()
+
+        return Commits(super().begin_upload(path, options, size))
+
+
+@caught_by("test_parts_out_of_order")
+class PartsInOrderOfArrival(Healthy):
+    def begin_upload(self, path: str, options: PutOptions, size: int | None = None) -> Upload:
+        class Arrival(_Disturbed):
+            count = 0
+
+            def put_part(self, number: int, body: Body) -> None:
+                self.count += 1
+                self.inner.put_part(self.count, body)
+
+        return Arrival(super().begin_upload(path, options, size))
+
+
+@caught_by("test_nothing_is_seen_before_finish")
+class PartsAreSeen(Healthy):
+    def begin_upload(self, path: str, options: PutOptions, size: int | None = None) -> Upload:
+        driver = self
+
+        class Seen(_Disturbed):
+            def put_part(self, number: int, body: Body) -> None:
+                self.inner.put_part(number, body)
+                driver.put(path, body, options)
+
+        return Seen(super().begin_upload(path, options, size))
+
+
+@caught_by("test_done_tells_sizes")
+class DoneCountsPartsOnly(Healthy):
+    def begin_upload(self, path: str, options: PutOptions, size: int | None = None) -> Upload:
+        class Counts(_Disturbed):
+            @property
+            def done(self) -> Any:
+                return dict.fromkeys(self.inner.done, 0)
+
+        return Counts(super().begin_upload(path, options, size))
+
+
+@caught_by("test_sweep")
+class SweepTakesHiddenFiles(Healthy):
+    def sweep(self, path: str = "", *, older_than: float = 86400.0) -> int:
+        found = [info.path for info in self.list(path, recursive=True).infos if info.name.startswith(".")]
+        self.delete_many(found)
+        return len(found)
+
+
+@caught_by("test_pickle")
+class DoesNotPickle(Healthy):
+    def __reduce__(self) -> Any:
+        raise TypeError("cannot pickle a client")
+
+
+@caught_by("test_threads_on_different_keys")
+class OneBufferForAll(Healthy):
+    """All threads share one buffer, which a put fills and a get empties."""
+
+    def put(self, path: str, body: Body, options: PutOptions) -> ObjectInfo:
+        self.shared = io.BytesIO()
+        with body.open() as stream:
+            self.shared.write(read_all(stream))
+        time.sleep(0.001)  # the other threads come in between
+        return super().put(path, BytesBody(self.shared.getvalue()), options)
+
+
+@caught_by("test_not_found_tells_where[stat]")
+class ErrorsNameAnotherPath(Healthy):
+    def stat(self, path: str) -> ObjectInfo:
+        try:
+            return super().stat(path)
+        except NotFound as exc:
+            raise NotFound(path="elsewhere") from exc
+
+
+@caught_by("test_bugs_fly_on")
+class EveryBugIsAnError(Healthy):
+    def classify(self, exc: Exception) -> Any:
+        return NotFound
+
+
+# -- limits that authors state -------------------------------------------------------------------------------
+
+
+class DeletesNothing(Healthy):
+    def delete(self, path: str) -> None:
+        self.stat(path)
+
+
+class TestLimitThatIsTrue(DriverSuite):
+    limits: ClassVar = {"test_delete": "deletes nothing"}
+
+    @pytest.fixture
+    def driver(self) -> MemoryDriver:
+        return DeletesNothing()
+
+
+class TestLimitThatIsGone(DriverSuite):
+    limits: ClassVar = {"test_delete": "was repaired since"}
+
+    @pytest.fixture
+    def driver(self) -> MemoryDriver:
+        return Healthy()
+
+
+class TestLimitThatIsMisspelt(DriverSuite):
+    limits: ClassVar = {"test_delte": "no such case"}
+
+    @pytest.fixture
+    def driver(self) -> MemoryDriver:
+        return Healthy()
+
+
+LIMITS = {"TestLimitThatIsTrue": "skipped", "TestLimitThatIsGone": "failed", "TestLimitThatIsMisspelt": "error"}
+"""Name of the test class to the outcome of ``test_delete`` in it; an expected failure counts as skipped."""
