@@ -14,6 +14,7 @@ from benchmarks.measure import Failed, Sample, measure, middle
 ROOT = Path(__file__).parent.parent
 
 
+@pytest.mark.timeout(300)
 def test_quick_run_measures_everything(tmp_path: Path) -> None:
     """A quick run has numbers of every tool for every subject, in memory and on disk."""
     report = tmp_path / "report.json"
@@ -26,7 +27,7 @@ def test_quick_run_measures_everything(tmp_path: Path) -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=280,
     )
     assert done.returncode == 0, done.stderr
     rows = json.loads(report.read_text())["rows"]

@@ -25,6 +25,7 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.timeout(300)
 def test_example_conforms(project: Path) -> None:
     """An author who writes these two files has a driver that passes every case."""
     done = subprocess.run(
@@ -32,7 +33,7 @@ def test_example_conforms(project: Path) -> None:
         cwd=project,
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=280,
     )
     passed = re.search(r"(\d+) passed", done.stdout)
 

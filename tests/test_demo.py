@@ -7,6 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.timeout(300)
+
 DEMO = Path(__file__).parent.parent / "scripts" / "demo.py"
 
 
@@ -25,7 +29,7 @@ def run_demo(tmp_path: Path, command: str = "") -> subprocess.CompletedProcess[s
     work = tmp_path / "work"
     work.mkdir()
     environment = {**os.environ, "TMPDIR": str(work)}
-    done = subprocess.run([python, str(DEMO)], env=environment, capture_output=True, text=True, timeout=115)
+    done = subprocess.run([python, str(DEMO)], env=environment, capture_output=True, text=True, timeout=280)
     assert list(work.iterdir()) == [], "the demo left something behind"
     return done
 

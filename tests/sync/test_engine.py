@@ -169,6 +169,15 @@ def test_max_transfer_counts_transfers() -> None:
     assert (result.transferred, result.exit_code) == (1, 0)
 
 
+def test_max_transfer_ends_comparisons_that_find_a_difference() -> None:
+    """What the content shows to differ is admitted like any transfer; one that is not is no failure."""
+    src = memory({f"f{number}": b"n" * 100 for number in range(6)})
+    dst = memory({f"f{number}": b"o" * 100 for number in range(6)})
+    result = sync(src, dst, Options(max_transfer=250, compare=Compare.HASH))
+
+    assert (result.transferred, result.errors, result.exit_code) == (2, 0, 8)
+
+
 def test_ten_thousand_deletes_and_more() -> None:
     """Rule 12: a plan longer than what is kept in memory goes by way of the disk."""
     src, dst = memory({"keep": b"1"}), memory({f"d{number:05}": b"" for number in range(10_050)} | {"keep": b"1"})

@@ -147,7 +147,7 @@ def test_flat_listing_fails(run: Any, side: str) -> None:
 
 
 @pytest.mark.parametrize("run", [sync, copy, move])
-@pytest.mark.parametrize("at", [1, 2, 3])
+@pytest.mark.parametrize("at", [1, 2])
 def test_destination_is_listed_twice(run: Any, at: int) -> None:
     """Rule 2: a page that comes twice deletes nothing that the source has, and makes no copy blind."""
     src, dst = memory(SRC), fill(Storage(MemoryDriver(MemoryOptions(page_size=2))), DST | SRC)
@@ -175,17 +175,15 @@ class _Backwards(Counting):
         return msgspec.structs.replace(found, infos=found.infos[::-1])
 
 
-@pytest.mark.parametrize("side", ["src", "dst", "both"])
+@pytest.mark.parametrize("side", ["src", "dst"])
 def test_listing_out_of_order(side: str) -> None:
-    """Rule 2: a listing that is not in order stops the run before anything is deleted, or is of no matter."""
+    """Rule 2: a listing that is not in path order stops the run before anything is deleted."""
     src, dst = memory(SRC), memory(SRC | {"gone": b"x"})
-    one, two = (Storage(_Backwards(storage.driver)) for storage in (src, dst))
-    try:
-        sync(src if side == "dst" else one, dst if side == "src" else two)
-    except StorageError as exc:
-        assert "path order" in str(exc)
+    backwards = Storage(_Backwards((src if side == "src" else dst).driver))
+    with pytest.raises(StorageError, match="path order"):
+        sync(backwards if side == "src" else src, backwards if side == "dst" else dst)
 
-    assert SRC.items() <= held(dst).items()
+    assert held(dst) == SRC | {"gone": b"x"}
 
 
 def test_marker_that_cannot_be_looked_for(tmp_path: Path) -> None:

@@ -154,8 +154,8 @@ class _Timeless(Counting):
 def test_move_where_one_time_is_not_known(turned: bool) -> None:
     """Rule 4: an object without a time is compared by its bytes, and no time is made up."""
     src, dst = memory({"f": b"x", "g": b"new"}), memory({"f": b"x", "g": b"old"})
-    sides = [Storage(_Timeless(src.driver)), dst] if not turned else [src, Storage(_Timeless(dst.driver))]
-    result = move(*sides)
+    timeless = Storage(_Timeless((dst if turned else src).driver))
+    result = move(src, timeless) if turned else move(timeless, dst)
 
     assert (held(src), held(dst)) == ({}, {"f": b"x", "g": b"new"})
     assert dst.stat("f").mtime_ns == WHEN

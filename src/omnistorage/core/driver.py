@@ -38,6 +38,10 @@ Failures = list[StorageError | None]
 """One entry for each path of a request: what went wrong with it, or None."""
 
 
+PutItem = tuple[str, Body, PutOptions]
+PutResults = list[ObjectInfo | Exception]
+
+
 class Driver:
     """A place for bytes, seen from below.
 
@@ -50,7 +54,8 @@ class Driver:
         options_class: The struct of its settings.
         options: Its settings.
         features: What it can do; the verbs among them are filled in from what the class overrides.
-        local_root: The folder of this machine that the keys are files of, or None.
+        local_root: The folder of this machine that the keys are files of, so that others may open or rename them
+            themselves; None if there is none, or if a layer wants to see each call.
     """
 
     scheme: str = ""
@@ -212,6 +217,19 @@ class Driver:
     def delete_many(self, paths: Sequence[str]) -> Failures:
         """Delete several objects; the answer has an error or None for each, in the order of ``paths``."""
         raise Unsupported
+
+    def put_many(self, items: Sequence[PutItem]) -> PutResults:
+        """Store several objects; the answer has an info or what went wrong for each, in the order of ``items``.
+
+        For drivers that can spare work which all of them have in common; this one stores one after the other.
+        """
+        results: PutResults = []
+        for path, body, options in items:
+            try:
+                results.append(self.put(path, body, options))
+            except Exception as exc:
+                results.append(exc)
+        return results
 
     def hash(self, path: str, name: str) -> str:
         """Compute a hash of an object at the service; lower-case hex.

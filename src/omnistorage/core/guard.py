@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn, Self, TypeVar
 
+from .driver import Driver, PutItem, PutResults
 from .errors import StorageError
 from .info import ObjectInfo
 from .layer import Layer
@@ -21,6 +22,10 @@ T = TypeVar("T")
 class Guard(Layer):
     """Translates what a driver raises, and adds verb, path and scheme to what it raises bare."""
 
+    def __init__(self, inner: Driver) -> None:
+        super().__init__(inner)
+        self.local_root = inner.local_root
+
     def around(self, op: str, path: str, call: Callable[[], T]) -> T:
         try:
             return call()
@@ -33,6 +38,16 @@ class Guard(Layer):
         except Exception as exc:
             self.translate("get", path, exc)
         return GuardedStream(self, path, stream)
+
+    def put_many(self, items: Sequence[PutItem]) -> PutResults:
+        results = self.inner.put_many(items)
+        for at, result in enumerate(results):
+            if isinstance(result, Exception):
+                try:
+                    self.translate("put", items[at][0], result)
+                except StorageError as exc:
+                    results[at] = exc
+        return results
 
     def versions(self, path: str) -> Iterator[ObjectInfo]:
         try:

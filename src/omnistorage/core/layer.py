@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
-from .driver import Driver, Failures
+from .driver import Driver, Failures, PutItem, PutResults
 from .errors import StorageError
 from .features import Features
 from .info import ObjectInfo, Page, Usage
@@ -27,7 +27,8 @@ class Layer(Driver):
         self.inner = inner
         self.scheme = inner.scheme
         self.features: Features = inner.features
-        self.local_root = inner.local_root
+        # Not passed on: whoever opens the files themselves would pass by what this layer does with each call.
+        self.local_root = None
 
     def around(self, op: str, path: str, call: Callable[[], T]) -> T:
         """Do ``call``, which is the verb ``op`` on ``path``; the place for what a layer adds."""
@@ -80,6 +81,10 @@ class Layer(Driver):
     def delete_many(self, paths: Sequence[str]) -> Failures:
         first = paths[0] if paths else ""
         return self.around("delete_many", first, lambda: self.inner.delete_many(paths))
+
+    def put_many(self, items: Sequence[PutItem]) -> PutResults:
+        # Not the inner one's: what a layer does with each ``put`` must happen to these, too.
+        return Driver.put_many(self, items)
 
     def hash(self, path: str, name: str) -> str:
         return self.around("hash", path, lambda: self.inner.hash(path, name))

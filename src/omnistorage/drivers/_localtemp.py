@@ -71,6 +71,20 @@ def open_temp(place: str, fsync: Fsync) -> tuple[int, str]:
     return fd, temp
 
 
+def open_temp_in(folder: int, name: str) -> tuple[int, str]:
+    """Open a locked temporary file for ``name`` in an open folder; return it and its name.
+
+    Raises:
+        FileExistsError: Another writer is at the same target, or was when he was killed: ``open_temp`` can tell.
+    """
+    temp = f"{TEMP}{mark(name)}.tmp"
+    fd = os.open(temp, _NEW, 0o666, dir_fd=folder)
+    if lock(fd) is False or not os.fstat(fd).st_nlink:
+        os.close(fd)
+        raise FileExistsError(errno.EEXIST, "taken by another writer", temp)
+    return fd, temp
+
+
 def unique_name(folder: str) -> str:
     """Return the path of a temporary file that nobody else has."""
     return f"{folder}/{TEMP}{os.urandom(8).hex()}.tmp"
@@ -177,10 +191,10 @@ def holds_only_temps(folder: str) -> bool:
         return all(entry.name.startswith(TEMP) for entry in entries)
 
 
-def unlink_quietly(temp: str) -> None:
-    """Remove a file whose writing failed; that failure is the one to be told."""
+def unlink_quietly(temp: str, folder: int | None = None) -> None:
+    """Remove a file (of an open folder) whose writing failed; that failure is the one to be told."""
     try:
-        os.unlink(temp)
+        os.unlink(temp, dir_fd=folder)
     except OSError:
         return
 

@@ -6,13 +6,14 @@ import errno
 import io
 import os
 import stat as st
+from collections.abc import Sequence
 from typing import Any, Final, Literal
 
 import msgspec
 
 from omnistorage.core import hashes
 from omnistorage.core.address import Address
-from omnistorage.core.driver import Driver
+from omnistorage.core.driver import Driver, PutItem, PutResults
 from omnistorage.core.errors import (
     AlreadyExists,
     ConfigError,
@@ -31,6 +32,7 @@ from omnistorage.core.streams import CHUNK, Body, ByteStream, OpenerBody, Upload
 
 from . import _locallinks as kept
 from . import _localtemp as temps
+from ._localbatch import Batch
 from ._localcopy import fill_file
 from ._locallist import Cursor, brief_infos, describe, describe_names, kind_in_words, read_kinds, read_names
 from ._localroot import TEMP, Root
@@ -85,7 +87,8 @@ class FileDriver(Driver):
     def __init__(self, options: Options | None = None) -> None:
         given = Options() if options is None else options
         super().__init__(msgspec.structs.replace(given, root=os.path.abspath(given.root)))
-        self.local_root = self.options.root
+        # A link has no bytes of its own: where links are objects, not each key is a file to be opened or renamed.
+        self.local_root = self.options.root if self.options.links == "skip" else None
         self._follow = self.options.links == "follow"
         self._keep = self.options.links == "keep"
         self._fsync: temps.Fsync = self.options.fsync
@@ -204,6 +207,18 @@ class FileDriver(Driver):
         return super().classify(exc)
 
     # -- optional verbs ------------------------------------------------------------------------------------
+
+    def put_many(self, items: Sequence[PutItem]) -> PutResults:
+        if self._keep or self._fsync != "never":
+            return super().put_many(items)
+        results: PutResults = []
+        with Batch(self._target) as batch:
+            for item in items:
+                try:
+                    results.append(self._put_one_of(batch, item))
+                except Exception as exc:
+                    results.append(exc)
+        return results
 
     def copy(self, src: str, dst: str) -> ObjectInfo:
         place = self._place(src)
@@ -331,6 +346,15 @@ class FileDriver(Driver):
         if info.kind is FILE and info.path.endswith(LINK_SUFFIX):
             return msgspec.structs.replace(info, kind=OTHER, size=None)
         return info
+
+    def _put_one_of(self, batch: Batch, item: PutItem) -> ObjectInfo:
+        if batch.takes(item):
+            try:
+                return batch.put(item)
+            except (FileNotFoundError, FileExistsError):
+                # A folder is to be made, or what a killed run left is to be looked at: the long way does that.
+                batch.close()
+        return self.put(*item)
 
     def _adopt(self, path: str, place: str, body: Body, local_path: str, options: PutOptions) -> ObjectInfo | None:
         """Rename a local file into the storage; None if it must be copied."""

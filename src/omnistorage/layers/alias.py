@@ -34,8 +34,8 @@ class Alias(Layer):
             local=one.local,
             move=one.move,
         )
-        if inner.local_root is not None and real != shown:
-            self.local_root = None
+        if real == shown:
+            self.local_root = inner.local_root
 
     def stat(self, path: str) -> ObjectInfo:
         if not path:

@@ -65,7 +65,6 @@ class Limit(Layer):
         if burst <= 0:
             raise ValueError(f"burst is a positive number of seconds, not {burst}")
         self.burst = burst
-        self.local_root = None
         self.features = msgspec.structs.replace(inner.features, local=False)
         self._bytes = TokenBucket(bytes_per_second, self._room(bytes_per_second), clock=clock, sleep=sleep)
         self._ops = TokenBucket(ops_per_second, self._room(ops_per_second), clock=clock, sleep=sleep)

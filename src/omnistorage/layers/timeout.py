@@ -62,7 +62,6 @@ class Timeout(Layer):
         self.call = call
         self.idle = idle
         self.work = work
-        self.local_root = None
         self.features = msgspec.structs.replace(inner.features, local=False)
         self._workers = Workers()
 

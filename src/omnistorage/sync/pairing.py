@@ -26,7 +26,8 @@ def pair(src: Iterable[Infos], dst: Iterable[Infos]) -> Iterator[Pair]:
     Raises:
         StorageError: A listing went back in the path order; what it says is missing may be there.
     """
-    left, right = chain.from_iterable(src), chain.from_iterable(dst)
+    left: Iterator[ObjectInfo] = chain.from_iterable(src)
+    right: Iterator[ObjectInfo] = chain.from_iterable(dst)
     waiting = _Waiting()
     # The last that stood on both sides, and how far the destination alone has come.
     met: ObjectInfo | None = None
@@ -48,7 +49,7 @@ def pair(src: Iterable[Infos], dst: Iterable[Infos]) -> Iterator[Pair]:
             met = d
             s, d = next(left, None), next(right, None)
         elif s_order < d_order:
-            if s_order < passed:
+            if s_order <= passed:
                 _went_back("source", s)
             yield from waiting.pass_by((s, None), s_order)
             s = next(left, None)
@@ -57,6 +58,9 @@ def pair(src: Iterable[Infos], dst: Iterable[Infos]) -> Iterator[Pair]:
                 yield from waiting.pass_by((None, d), d_order)
                 passed = d_order
             d = next(right, None)
+    if s is not None and passed:
+        rest = _beyond(passed, chain((s,), left))
+        s, left = next(rest), rest
     while s is not None and any(there is not None for _, there in waiting.held):
         yield from waiting.pass_by((s, None), s.order)
         s = next(left, None)
@@ -67,8 +71,6 @@ def pair(src: Iterable[Infos], dst: Iterable[Infos]) -> Iterator[Pair]:
     yield from waiting.rest()
     # The other side has ended, and nothing of it waits: no name can meet another any more.
     if s is not None:
-        if s.order < passed:
-            _went_back("source", s)
         yield s, None
         for s in left:
             yield s, None
@@ -83,6 +85,14 @@ def _repeats(met: ObjectInfo, d: ObjectInfo) -> bool:
     if d.order < met.order:
         _went_back("destination", d)
     return d.order == met.order
+
+
+def _beyond(passed: str, infos: Iterator[ObjectInfo]) -> Iterator[ObjectInfo]:
+    """Watch the rest of the source: what the destination alone seemed to have must not turn up."""
+    for info in infos:
+        if info.order <= passed:
+            _went_back("source", info)
+        yield info
 
 
 def _went_back(side: str, info: ObjectInfo) -> NoReturn:

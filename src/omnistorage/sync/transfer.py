@@ -6,16 +6,16 @@ import io
 import os
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from omnistorage.core.content import same_content
-from omnistorage.core.driver import Driver
+from omnistorage.core.driver import Driver, PutItem
 from omnistorage.core.errors import Cancelled, Corrupted, NotFound, SourceChanged, StorageError
 from omnistorage.core.info import ObjectInfo
 from omnistorage.core.options import PutOptions
-from omnistorage.core.streams import Body, ByteStream, fill
+from omnistorage.core.streams import Body, ByteStream, PlainFile, fill
 
 from .model import Action, Compare, Event, Observer, Outcome, Policy, Verb
 
@@ -64,6 +64,9 @@ class Transfer:
         self._observer_failed: Exception | None = None
         # A file may be renamed out of the source only if the source lets itself be changed.
         self._can_rename = policy.move and src.local_root is not None and src.features.move
+        self._plain_root = src.local_root
+        if dry_run or verify or policy.move or not dst.features.local:
+            self._plain_root = None
 
     def cancel(self) -> None:
         """Make all that runs, and all that comes, fail with Cancelled."""
@@ -71,7 +74,28 @@ class Transfer:
 
     def batch(self, actions: list[Action]) -> list[Outcome]:
         """Do several actions, one after the other."""
-        return [self.do(action) for action in actions]
+        if self._plain_root is None or len(actions) == 1 or not all(map(_is_plain_copy, actions)):
+            return [self.do(action) for action in actions]
+        if self._stop.is_set():
+            return [Outcome(action, Cancelled(op="copy", path=action.path)) for action in actions]
+        return self._copy_plain(actions, self._plain_root)
+
+    def _copy_plain(self, actions: list[Action], root: str) -> list[Outcome]:
+        """Hand small files of this machine over all at once."""
+        items: list[PutItem] = []
+        for action in actions:
+            src: Any = action.src
+            body = PlainFile(f"{root}/{src.path}", src.size, src.mtime_ns)
+            items.append((action.path, body, PutOptions(mtime_ns=src.mtime_ns)))
+        outcomes = []
+        for action, stored in zip(actions, self._dst.put_many(items), strict=True):
+            if isinstance(stored, ObjectInfo):
+                outcomes.append(Outcome(action, bytes=stored.size or 0, verified="size"))
+            elif isinstance(stored, StorageError):
+                outcomes.append(self._failed(action, stored))
+            else:
+                raise stored
+        return outcomes
 
     def do(self, action: Action) -> Outcome:
         """Do one action; a failure is an outcome, not an exception."""
@@ -82,9 +106,12 @@ class Transfer:
         except StorageError as exc:
             if self._observer_failed is not None:
                 raise self._observer_failed from None
-            if isinstance(exc, NotFound) and self._vanished(action):
-                return Outcome(msgspec.structs.replace(action, verb=Verb.SKIP, reason="vanished from the source"))
-            return Outcome(action, exc)
+            return self._failed(action, exc)
+
+    def _failed(self, action: Action, error: StorageError) -> Outcome:
+        if isinstance(error, NotFound) and self._vanished(action):
+            return Outcome(msgspec.structs.replace(action, verb=Verb.SKIP, reason="vanished from the source"))
+        return Outcome(action, error)
 
     def _do(self, action: Action) -> Outcome:
         verb = action.verb
@@ -230,6 +257,13 @@ class Transfer:
             return self._gone(action.src.path)
         except StorageError:
             return False
+
+
+def _is_plain_copy(action: Action) -> bool:
+    src = action.src
+    if action.verb is not Verb.COPY or src is None or src.mtime_ns is None or src.size is None:
+        return False
+    return src.size < WATCHED
 
 
 def _same_folder(src_root: str, dst_root: str, path: str) -> bool:

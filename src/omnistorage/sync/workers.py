@@ -19,6 +19,9 @@ Batch = list[Action] | Outcomes
 SMALL: Final = 256 << 10
 """Objects of up to so many bytes on average are mostly work for the interpreter, larger ones for the kernel."""
 
+_TRIAL: Final = 0.25
+"""Seconds of work by which to judge; a machine busy with other things must not decide by one batch."""
+
 
 class Workers:
     """Runs batches, asking for the next one when somebody is free.
@@ -36,6 +39,7 @@ class Workers:
         self._given = executor
         self._own: Executor | None = None
         self._alone = near and executor is None
+        self._wall = self._busy = 0.0
 
     def run(self, batches: Iterable[Batch]) -> Iterator[Outcomes]:
         """Yield the outcomes of each batch as it is done; when this raises, nothing runs any more."""
@@ -72,7 +76,9 @@ class Workers:
         """
         wall, busy = time.perf_counter(), time.thread_time()
         outcomes = self._transfer.batch(batch)
-        if time.thread_time() - busy < (time.perf_counter() - wall) * 0.4:
+        self._wall += time.perf_counter() - wall
+        self._busy += time.thread_time() - busy
+        if self._wall > _TRIAL and self._busy < self._wall * 0.4:
             self._alone = False
         return outcomes
 
