@@ -8,6 +8,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from omnistorage.core.driver import Driver
+from omnistorage.drivers.file import FileDriver
+from omnistorage.drivers.file import Options as FileOptions
 from omnistorage.storage import Storage
 from omnistorage.sync import (
     Compare,
@@ -111,23 +114,35 @@ def test_move_where_times_cannot_be_set() -> None:
     assert (result.errors, result.transferred, result.deleted_sources) == (0, 1, 1)
 
 
-class _Elsewhere(Counting):
-    """A storage that does not know that it is the same place as another: a bind mount, a second mount."""
+class _Mounted(FileDriver):
+    """A folder that is shown at a second place as by a bind mount: no comparison of paths can tell."""
 
     def identity(self) -> tuple[str, ...]:
-        return ("elsewhere", "")
+        return ("file", self.options.root)
 
 
+@pytest.mark.parametrize("layered", [False, True])
 @pytest.mark.parametrize("options", [Options(), Options(ignore_times=True)], ids=["equal", "copied"])
-def test_move_onto_itself_by_another_name(options: Options, tmp_path: Path) -> None:
+def test_move_onto_itself_by_another_name(options: Options, layered: bool, tmp_path: Path) -> None:
     """Rule 4: a file that is source and destination in one is not deleted, whatever its two places are called."""
     src = files(tmp_path / "s", TREE)
     (tmp_path / "link").symlink_to(tmp_path / "s")
-    dst = Storage(_Elsewhere(files(tmp_path / "link").driver))
-    result = move(src, dst, options)
+    mounted: Driver = _Mounted(FileOptions(root=str(tmp_path / "link")))
+    result = move(Storage(Counting(src.driver)) if layered else src, Storage(mounted), options)
 
     assert held(src) == TREE
     assert result.errors == len(TREE)
+
+
+def test_rename_within_a_folder(tmp_path: Path) -> None:
+    """Another name in the same folder is another object, with layers and without."""
+    src = files(tmp_path / "s", {"f": b"x", "h": b"y"})
+    results = [copy_one(src, "f", src, "g", delete_source=True)]
+    layered = Storage(Counting(src.driver))
+    results.append(copy_one(layered, "h", layered, "i", delete_source=True))
+
+    assert held(src) == {"g": b"x", "i": b"y"}
+    assert [result.errors for result in results] == [0, 0]
 
 
 @pytest.mark.parametrize(("here", "there"), [("file", "file"), ("file", "memory"), ("memory", "file")])

@@ -56,6 +56,10 @@ class Alias(Layer):
     def hash(self, path: str, name: str) -> str:
         return self.inner.hash(self._behind(path), name)
 
+    def identity(self) -> tuple[str, ...]:
+        # Under another name it lies nowhere: its folder and that name together would be a different object.
+        return self.inner.identity() if self._real == self._shown else ("alias", str(id(self)), "")
+
     def __reduce__(self) -> tuple[object, ...]:
         return Alias, (self.inner, self._real, self._shown)
 

@@ -18,9 +18,6 @@ BATCH_COUNT: Final = 64
 BATCH_BYTES: Final = 4 << 20
 """Small objects travel in batches, so that handing them to a worker costs next to nothing for each."""
 
-_WORK: Final = frozenset({Verb.COPY, Verb.COMPARE, Verb.TOUCH})
-_LAST: Final = frozenset({Verb.DELETE, Verb.RMDIR})
-
 
 class Admission:
     """Says whether another transfer may begin; the first refusal ends all transfers."""
@@ -120,10 +117,14 @@ class Execution:
         size = 0
         largest = 1 if not self._admission.unlimited else BATCH_COUNT
         for action in self._actions:
-            if action.verb in _LAST:
-                (self._deletes if action.verb is Verb.DELETE else self._rmdirs).append(action)
+            verb = action.verb
+            if verb is Verb.DELETE:
+                self._deletes.append(action)
                 continue
-            if action.verb not in _WORK:
+            if verb is Verb.RMDIR:
+                self._rmdirs.append(action)
+                continue
+            if verb is not Verb.COPY and verb is not Verb.COMPARE and verb is not Verb.TOUCH:
                 yield [self._settle(action)]
                 continue
             if self._dst_scan.broken and not self._dst_scan.knows(action.path):
@@ -131,7 +132,7 @@ class Execution:
                 continue
             bytes_ = (action.src.size or 0) if action.src is not None else 0
             # A COMPARE may move nothing; it asks for itself when it knows.
-            if action.verb is Verb.COPY and not self._admission.admit(bytes_):
+            if verb is Verb.COPY and not self._admission.admit(bytes_):
                 continue
             batch.append(action)
             size += bytes_

@@ -215,7 +215,7 @@ class Transfer:
 
         A bind mount shows one folder at two places, and no comparison of paths or of contents can tell.
         """
-        src_root, dst_root = self._src.local_root, self._dst.local_root
+        src_root, dst_root = _root_of(self._src), _root_of(self._dst)
         if src_root is not None and dst_root is not None and _same_folder(src_root, dst_root, path):
             raise StorageError("source and destination are the same file", op="delete", path=path)
         try:
@@ -264,6 +264,14 @@ def _is_plain_copy(action: Action) -> bool:
     if action.verb is not Verb.COPY or src is None or src.mtime_ns is None or src.size is None:
         return False
     return src.size < WATCHED
+
+
+def _root_of(driver: Driver) -> str | None:
+    """Return the folder of this machine that a storage stands for, also where layers hide it from the kernel."""
+    if driver.local_root is not None:
+        return driver.local_root
+    scheme, *_, root = driver.identity()
+    return root if driver.features.local and scheme == "file" else None
 
 
 def _same_folder(src_root: str, dst_root: str, path: str) -> bool:
