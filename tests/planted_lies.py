@@ -194,7 +194,7 @@ class DoneCountsPartsOnly(Healthy):
 
 @caught_by("test_sweep")
 class SweepTakesHiddenFiles(Healthy):
-    def sweep(self, path: str = "", *, older_than: float = 86400.0) -> int:
+    def sweep(self, path: str = "", *, older_than: float = 86400.0, noticed: bool = False) -> int:
         found = [info.path for info in self.list(path, recursive=True).infos if info.name.startswith(".")]
         self.delete_many(found)
         return len(found)

@@ -12,7 +12,7 @@ from omnistorage.core.driver import Driver
 from omnistorage.core.errors import InvalidPath, IsADirectory, NotFound, SpecialFile, StorageError
 from omnistorage.core.guard import Guard
 from omnistorage.core.options import PutOptions
-from omnistorage.core.streams import BytesBody
+from omnistorage.core.streams import Body, BytesBody, PlainFile
 from omnistorage.drivers.file import FileDriver, Options
 
 Verb = Callable[[Driver, str], object]
@@ -23,6 +23,20 @@ def resumed(driver: Driver, path: str) -> object:
     return driver.resume_upload(path, driver.begin_upload("inside/part", PutOptions()).token or "", PutOptions())
 
 
+def plain(place: str) -> PlainFile:
+    """Return a file as a listing describes it."""
+    about = os.stat(place)
+    return PlainFile(place, about.st_size, about.st_mtime_ns)
+
+
+def together(driver: Driver, path: str, body: Body) -> None:
+    """Store two objects at once, and raise what went wrong with the second."""
+    first, second = driver.put_many([(name, body, PutOptions(mtime_ns=0)) for name in ("inside/new", path)])
+    assert not isinstance(first, Exception)
+    if isinstance(second, Exception):
+        raise second
+
+
 VERBS: dict[str, list[Verb]] = {
     "stat": [lambda driver, path: driver.stat(path)],
     "list": [lambda driver, path: driver.list(path)],
@@ -31,6 +45,10 @@ VERBS: dict[str, list[Verb]] = {
     "put": [
         lambda driver, path: driver.put(path, BytesBody(b"x"), PutOptions()),
         lambda driver, path: driver.put(path, BytesBody(b"x"), PutOptions(if_absent=True)),
+    ],
+    "put_many": [
+        lambda driver, path: together(driver, path, BytesBody(b"x")),
+        lambda driver, path: together(driver, path, plain(f"{driver.options.root}/inside/a")),
     ],
     "delete": [lambda driver, path: driver.delete(path)],
     "copy": [

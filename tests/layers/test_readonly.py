@@ -18,6 +18,7 @@ from omnistorage.layers.readonly import Readonly
 
 CHANGES: dict[str, Callable[[Driver], object]] = {
     "put": lambda driver: driver.put("a", BytesBody(b"new"), PutOptions()),
+    "put_many": lambda driver: driver.put_many([("a", BytesBody(b"x"), PutOptions())]),
     "delete": lambda driver: driver.delete("a"),
     "copy": lambda driver: driver.copy("a", "b"),
     "move": lambda driver: driver.move("a", "b"),

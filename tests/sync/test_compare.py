@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from omnistorage.core.info import ObjectInfo
 from omnistorage.drivers.memory import MemoryDriver
 from omnistorage.storage import Storage
+from omnistorage.sync import Options, copy
 from omnistorage.sync.compare import compare, known_hashes_differ
 from omnistorage.sync.model import Compare, Policy, Result, Verb
 from omnistorage.sync.plan import plan
-from omnistorage.sync.recipes import Options, copy
 from omnistorage.sync.recipes import plan as plan_run
 
 SECOND = 1_000_000_000

@@ -14,7 +14,7 @@ from omnistorage.core.streams import ByteStream
 from omnistorage.layers.readonly import Readonly
 from omnistorage.storage import Storage
 from omnistorage.sync import Event, Options, Verb, copy, move, sync
-from omnistorage.sync.recipes import Run
+from omnistorage.sync.run import Run
 from omnistorage.testing import Fail, FaultyDriver
 from sync_scenes import Counting, files, held, leftovers, memory
 

@@ -155,6 +155,8 @@ def words_of(outcome: Outcome) -> tuple[str, str] | None:
     """Return the level (``info``, ``notice``, ``error``) and the words for what was done, or None."""
     action = outcome.action
     if outcome.error is not None:
+        if action.verb is Verb.FAIL:
+            return "error", outcome.error.message or str(outcome.error)
         return "error", f"{action.verb.value} failed: {outcome.error}"
     if action.verb is Verb.COPY:
         if outcome.renamed:

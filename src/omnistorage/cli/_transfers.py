@@ -15,7 +15,8 @@ from omnistorage.opening import open_remote, split
 from omnistorage.storage import LayerMaker, Storage
 from omnistorage.sync.filters import Filter
 from omnistorage.sync.model import Compare, Outcome, Result, Verb
-from omnistorage.sync.recipes import Options, Run
+from omnistorage.sync.options import Options
+from omnistorage.sync.run import Run
 
 from . import _flags, _sides, _summary
 from ._console import NOTICE, Console

@@ -261,8 +261,10 @@ class Driver:
 
     # -- housekeeping --------------------------------------------------------------------------------------
 
-    def sweep(self, path: str = "", *, older_than: float = 86400.0) -> int:
+    def sweep(self, path: str = "", *, older_than: float = 86400.0, noticed: bool = False) -> int:
         """Remove what killed runs left below ``path``, if older than so many seconds; return how many.
+
+        With ``noticed`` only where a listing came across something, which costs nothing where there was nothing.
 
         The default has nothing to sweep: a driver that leaves nothing behind needs none.
         """

@@ -74,11 +74,12 @@ class GuardedStream:
     """A stream whose late errors are translated like those of its opening."""
 
     # Not one of io's classes: theirs take longer to make and to end than a small file takes to read.
-    __slots__ = ("_guard", "_path", "raw")
+    __slots__ = ("_guard", "_path", "closed", "raw")
 
     def __init__(self, guard: Guard, path: str, stream: ByteStream) -> None:
         self._guard = guard
         self._path = path
+        self.closed = False
         self.raw = stream
 
     def read(self, size: int = -1, /) -> bytes:
@@ -101,6 +102,7 @@ class GuardedStream:
         return found
 
     def close(self) -> None:
+        self.closed = True
         try:
             self.raw.close()
         except Exception as exc:

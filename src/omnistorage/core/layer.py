@@ -104,8 +104,8 @@ class Layer(Driver):
     def watch(self, path: str, report: Callable[[ObjectInfo], None]) -> Callable[[], None]:
         return self.around("watch", path, lambda: self.inner.watch(path, report))
 
-    def sweep(self, path: str = "", *, older_than: float = 86400.0) -> int:
-        return self.around("sweep", path, lambda: self.inner.sweep(path, older_than=older_than))
+    def sweep(self, path: str = "", *, older_than: float = 86400.0, noticed: bool = False) -> int:
+        return self.around("sweep", path, lambda: self.inner.sweep(path, older_than=older_than, noticed=noticed))
 
     def classify(self, exc: Exception) -> type[StorageError] | None:
         return self.inner.classify(exc)

@@ -35,6 +35,15 @@ class PutOptions(msgspec.Struct, frozen=True, kw_only=True):
     mode: int | None = None
     consume: bool = False
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # A read-only mapping does not pickle by itself.
+        found = {name: getattr(self, name) for name in self.__struct_fields__}
+        return _put_options, ({**found, "metadata": dict(self.metadata)},)
+
+
+def _put_options(found: dict[str, Any]) -> PutOptions:
+    return PutOptions(**found)
+
 
 class NoOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A driver that needs no settings."""

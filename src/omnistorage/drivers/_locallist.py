@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat as st
+from bisect import bisect_left
 from typing import Final, Literal
 
 from omnistorage.core.errors import SourceChanged
@@ -45,18 +46,21 @@ class Cursor:
         return self.names[self.start : end], rest
 
 
-def read_names(folder: int, links: Links, ancestors: Ancestors) -> Names:
-    """Return the names in a folder in path order, those of folders with a slash, those of kept links as keys."""
-    if links == "skip":
-        with os.scandir(folder) as entries:
-            names = [
-                entry.name + "/" if entry.is_dir(follow_symlinks=False) else entry.name
-                for entry in entries
-                if entry.name[0] != "." or not entry.name.startswith(TEMP)
-            ]
-        names.sort()
-        return names
-    return read_kinds(folder, links, ancestors)[0]
+def read_names(folder: int, links: Links, ancestors: Ancestors) -> tuple[Names, bool]:
+    """Return the names in a folder in path order, and whether there are temporary files among what is in it.
+
+    Folders have a slash behind their names, and links that are kept are named as keys.
+    """
+    if links != "skip":
+        return read_kinds(folder, links, ancestors)[0], False
+    with os.scandir(folder) as entries:
+        names = [entry.name + "/" if entry.is_dir(follow_symlinks=False) else entry.name for entry in entries]
+    names.sort()
+    begin = end = bisect_left(names, TEMP)
+    while end < len(names) and names[end].startswith(TEMP):
+        end += 1
+    del names[begin:end]
+    return names, begin < end
 
 
 def read_kinds(folder: int, links: Links, ancestors: Ancestors) -> tuple[Names, set[str]]:

@@ -97,7 +97,7 @@ class Root:
             if st.S_ISLNK(mode):
                 raise SpecialFile(
                     f"{printable(place)!r} is a symbolic link, and may lead out of the storage; "
-                    "links=follow (-L) allows that",
+                    "links=follow allows that",
                     path=folder,
                 )
         self._trust(folder, monotonic() + _TRUST)

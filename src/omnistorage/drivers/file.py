@@ -28,6 +28,7 @@ from omnistorage.core.errors import (
 from omnistorage.core.features import Features
 from omnistorage.core.info import FILE, OTHER, ObjectInfo, Page, Usage
 from omnistorage.core.options import PutOptions, from_text
+from omnistorage.core.paths import inside
 from omnistorage.core.streams import CHUNK, Body, ByteStream, OpenerBody, Upload
 
 from . import _locallinks as kept
@@ -95,6 +96,7 @@ class FileDriver(Driver):
         self._nofollow = 0 if self._follow else temps.NOFOLLOW
         self._root = Root(self.options.root, follow=self._follow)
         self._place, self._target = self._root.place, self._root.target
+        self._littered: set[str] = set()
         self.features = msgspec.structs.replace(type(self).features, max_path=self._root.longest)
 
     @classmethod
@@ -121,7 +123,13 @@ class FileDriver(Driver):
         links: Literal["skip", "follow", "keep"] = self.options.links
         folder = self._open_folder(path)
         try:
-            cursor = page if isinstance(page, Cursor) else Cursor(read_names(folder, links, self._ancestors(path)))
+            if isinstance(page, Cursor):
+                cursor = page
+            else:
+                names, littered = read_names(folder, links, self._ancestors(path))
+                cursor = Cursor(names)
+                if littered and len(self._littered) < 10_000:
+                    self._littered.add(path)
             names, rest = cursor.page(self.options.page_size)
             return Page(describe_names(folder, path and path + "/", names, links), rest)
         finally:
@@ -302,7 +310,11 @@ class FileDriver(Driver):
         self._refuse_parts_of_link(path)
         return resume(self._target(path), path, token, options, self._fsync)
 
-    def sweep(self, path: str = "", *, older_than: float = 86400.0) -> int:
+    def sweep(self, path: str = "", *, older_than: float = 86400.0, noticed: bool = False) -> int:
+        if noticed:
+            littered = [folder for folder in self._littered if inside(folder, path)]
+            self._littered.difference_update(littered)
+            return sum(temps.sweep_folder(self._place(folder), older_than=older_than)[0] for folder in littered)
         total, folders = 0, [self._place(path)]
         self._root.refuse_links(path)
         while folders:

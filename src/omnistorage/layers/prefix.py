@@ -47,8 +47,8 @@ class Prefix(Layer):
         super().__init__(inner)
         self.prefix = prefix
         self._stem = f"{prefix}/" if prefix else ""
-        if inner.local_root is not None and prefix:
-            self.local_root = os.path.join(inner.local_root, prefix)
+        if inner.local_root is not None:
+            self.local_root = os.path.join(inner.local_root, prefix) if prefix else inner.local_root
         if inner.features.max_path is not None:
             shorter = inner.features.max_path - len(self._stem.encode("utf-8", "surrogateescape"))
             self.features = msgspec.structs.replace(inner.features, max_path=max(0, shorter))
@@ -184,8 +184,8 @@ class Prefix(Layer):
     def watch(self, path: str, report: Callable[[ObjectInfo], None]) -> Callable[[], None]:
         return super().watch(self.outer(path), lambda info: report(self._info(info)))
 
-    def sweep(self, path: str = "", *, older_than: float = 86400.0) -> int:
-        return super().sweep(self.outer(path), older_than=older_than)
+    def sweep(self, path: str = "", *, older_than: float = 86400.0, noticed: bool = False) -> int:
+        return super().sweep(self.outer(path), older_than=older_than, noticed=noticed)
 
     def identity(self) -> tuple[str, ...]:
         *service, root = self.inner.identity()

@@ -12,7 +12,7 @@ from typing import NoReturn
 
 import msgspec
 
-from omnistorage.core.driver import Driver, Failures
+from omnistorage.core.driver import Driver, Failures, PutItem, PutResults
 from omnistorage.core.errors import ReadOnly
 from omnistorage.core.info import ObjectInfo
 from omnistorage.core.layer import Layer
@@ -40,6 +40,9 @@ class Readonly(Layer):
 
     def put(self, path: str, body: Body, options: PutOptions) -> ObjectInfo:
         self._refuse("put", path)
+
+    def put_many(self, items: Sequence[PutItem]) -> PutResults:
+        self._refuse("put_many", items[0][0] if items else "")
 
     def delete(self, path: str) -> None:
         self._refuse("delete", path)
@@ -81,7 +84,7 @@ class Readonly(Layer):
     def set_metadata(self, path: str, metadata: dict[str, str]) -> ObjectInfo:
         self._refuse("set_metadata", path)
 
-    def sweep(self, path: str = "", *, older_than: float = 86400.0) -> int:
+    def sweep(self, path: str = "", *, older_than: float = 86400.0, noticed: bool = False) -> int:
         self._refuse("sweep", path)
 
     def _refuse(self, op: str, path: str) -> NoReturn:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from .filters import Filter
     from .guards import GuardError
     from .model import Action, Compare, Difference, Event, Outcome, Policy, Result, Verb
-    from .recipes import Options, copy, copy_one, move, plan, sync
+    from .options import Options
+    from .recipes import copy, copy_one, move, plan, sync
 
 __all__ = [
     "sync",
@@ -49,7 +50,8 @@ _HOMES = {
     ".filters": ("Filter",),
     ".guards": ("GuardError",),
     ".model": ("Action", "Compare", "Difference", "Event", "Outcome", "Policy", "Result", "Verb"),
-    ".recipes": ("Options", "copy", "copy_one", "move", "plan", "sync"),
+    ".options": ("Options",),
+    ".recipes": ("copy", "copy_one", "move", "plan", "sync"),
 }
 
 

@@ -130,8 +130,11 @@ class _Trail:
             # Where there are no real ones, a directory goes with what is in it.
             if self._has_dirs:
                 self.folders.append(dst)
-        else:
+        elif dst.kind is FILE:
             yield Action(Verb.DELETE, dst.path, "not in the source", None, dst)
+        else:
+            # Not something we could have put there, so not ours to take away.
+            yield Action(Verb.SKIP, dst.path, f"not a regular file ({dst.kind.value})", None, dst)
 
     def rest(self) -> Iterator[Action]:
         """Yield the removal of directories that are left."""
