@@ -54,12 +54,17 @@ def run(subject: Subject, place: str, folder: Path) -> Row:
     if subject.copy and not subject.fresh:
         subprocess.run(["cp", "-a", src, dst], check=True)
     expected = count_files(str(src)) if subject.copy else 0
-    commands = subject.commands(str(src), str(dst))
-    samples: dict[str, list[Sample]] = {tool: [] for tool in commands}
-    for _ in range(subject.repeat):
-        for tool, command in commands.items():
+    tools = list(subject.commands(str(src), str(dst)))
+    samples: dict[str, list[Sample]] = {tool: [] for tool in tools}
+    for count in range(subject.repeat):
+        for tool in tools:
             if subject.fresh:
-                shutil.rmtree(dst, ignore_errors=True)
+                if place != "disk":
+                    shutil.rmtree(dst, ignore_errors=True)
+                # On a disk all stays until the end: ext4 passes by inodes that were freed a moment ago, one by one,
+                # and whoever came first after a removal would pay for that.
+                dst = folder / f"dst-{tool}-{count}"
+            command = subject.commands(str(src), str(dst))[tool]
             if place == "disk":
                 # What one tool left for the disk to do must not be paid by the next.
                 os.sync()

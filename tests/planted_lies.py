@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import io
 import time
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import msgspec
 import pytest
 
+from omnistorage.core.driver import PutItem, PutResults
 from omnistorage.core.errors import NotFound
 from omnistorage.core.info import ObjectInfo
 from omnistorage.core.options import PutOptions
@@ -103,6 +105,43 @@ class NamesTrimmed(Healthy):
 class VersionsOverriddenOnly(Healthy):
     def versions(self, path: str) -> Any:
         return super().versions(path)
+
+
+# -- many at once --------------------------------------------------------------------------------------------
+
+
+@caught_by("test_put_many_with_a_bad_one[broken]")
+class BatchEndsAtFirstFailure(Healthy):
+    def put_many(self, items: Sequence[PutItem]) -> PutResults:
+        results: PutResults = []
+        for item in items:
+            if results and isinstance(results[-1], Exception):
+                results.append(results[-1])
+                continue
+            results += super().put_many([item])
+        return results
+
+
+@caught_by("test_put_many_with_a_bad_one[too short]")
+class BatchTrustsSizes(Healthy):
+    def put_many(self, items: Sequence[PutItem]) -> PutResults:
+        results: PutResults = []
+        for path, body, options in items:
+            with body.open() as stream:
+                results += super().put_many([(path, BytesBody(read_all(stream)), options)])
+        return results
+
+
+@caught_by("test_put_many")
+class BatchInOrderOfNames(Healthy):
+    def put_many(self, items: Sequence[PutItem]) -> PutResults:
+        return super().put_many(sorted(items, key=lambda item: item[0]))
+
+
+@caught_by("test_put_many_with_times")
+class BatchForgetsTimes(Healthy):
+    def put_many(self, items: Sequence[PutItem]) -> PutResults:
+        return super().put_many([(path, body, PutOptions()) for path, body, _ in items])
 
 
 # -- uploads, writers, the rest ------------------------------------------------------------------------------

@@ -7,9 +7,11 @@ from typing import Final
 from . import hashes
 from .driver import Driver
 from .info import ObjectInfo
-from .streams import ByteStream, fill
+from .streams import ByteStream, fill, read_exactly
 
 _CHUNK: Final = 256 << 10
+_FIRST: Final = 64 << 10
+"""Most objects are small; for these, large buffers would cost more than the reading."""
 
 
 def common_hash(src: Driver, dst: Driver) -> str | None:
@@ -38,15 +40,22 @@ def same_content(src: Driver, dst: Driver, path: str, name: str | None, *, dst_p
 def same_bytes(src: Driver, path: str, dst: Driver, dst_path: str) -> bool:
     """Read both objects and compare them."""
     with src.get(path) as one, dst.get(dst_path) as two:
-        a, b = bytearray(_CHUNK), bytearray(_CHUNK)
-        while True:
-            count = _fill_up(one, a)
-            if count != _fill_up(two, b):
-                return False
-            if count < _CHUNK:
-                return memoryview(a)[:count].tobytes() == memoryview(b)[:count].tobytes()
-            if a != b:
-                return False
+        first = read_exactly(one, _FIRST)
+        if first != read_exactly(two, _FIRST):
+            return False
+        return len(first) < _FIRST or _same_rest(one, two)
+
+
+def _same_rest(one: ByteStream, two: ByteStream) -> bool:
+    a, b = bytearray(_CHUNK), bytearray(_CHUNK)
+    while True:
+        count = _fill_up(one, a)
+        if count != _fill_up(two, b):
+            return False
+        if count < _CHUNK:
+            return memoryview(a)[:count].tobytes() == memoryview(b)[:count].tobytes()
+        if a != b:
+            return False
 
 
 def digest(driver: Driver, path: str, name: str, info: ObjectInfo | None = None) -> str:

@@ -45,7 +45,8 @@ class Guard(Layer):
             if isinstance(result, Exception):
                 try:
                     self.translate("put", items[at][0], result)
-                except StorageError as exc:
+                except Exception as exc:
+                    # A bug, too, stays in its place: raised here, it would hide what became of the others.
                     results[at] = exc
         return results
 

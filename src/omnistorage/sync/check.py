@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Literal
 
 import msgspec
@@ -15,15 +14,17 @@ from omnistorage.core.info import DIR, FILE, ObjectInfo
 from omnistorage.storage import Storage
 
 from .filters import Filter
-from .model import Difference
+from .model import Difference, Pair
 from .pairing import pair
 from .scan import Scan
+from .workers import Batch, Workers
 
 _BATCH_COUNT = 64
 _BATCH_BYTES = 16 << 20
 
 Two = tuple[ObjectInfo, ObjectInfo]
-Found = Callable[[Difference], None]
+Found = tuple[Difference, int]
+"""What was found at a path, and the size of the object at the source in bytes."""
 
 
 class CheckOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,7 +71,11 @@ class CheckResult(msgspec.Struct):
 
 
 def check(
-    src: Storage, dst: Storage, options: CheckOptions | None = None, *, found: Found | None = None
+    src: Storage,
+    dst: Storage,
+    options: CheckOptions | None = None,
+    *,
+    found: Callable[[Difference], None] | None = None,
 ) -> CheckResult:
     """Compare two storages, object by object; times of modification do not matter.
 
@@ -91,7 +96,7 @@ def check(
     return result
 
 
-def differences(src: Driver, dst: Driver, options: CheckOptions) -> Iterator[tuple[Difference, int]]:
+def differences(src: Driver, dst: Driver, options: CheckOptions) -> Iterator[Found]:
     """Yield what is found at each path and the size of the object at the source.
 
     Raises:
@@ -102,45 +107,53 @@ def differences(src: Driver, dst: Driver, options: CheckOptions) -> Iterator[tup
         raise NotADirectory(scheme=src.scheme)
     src_scan = Scan(src, options.filter)
     dst_scan = Scan(dst, options.filter, missing_ok=True)
-    comparer = _Comparer(src, dst, options)
-    with ThreadPoolExecutor(options.checkers, thread_name_prefix="omnistorage") as pool:
-        running: set[Future[list[tuple[Difference, int]]]] = set()
-        batch: list[Two] = []
-        size = 0
-        for one, two in pair(src_scan, dst_scan):
-            if one is not None and two is not None and one.kind is FILE and two.kind is FILE:
-                batch.append((one, two))
-                size += one.size or 0
-                if len(batch) < _BATCH_COUNT and size < _BATCH_BYTES:
-                    continue
-                running.add(pool.submit(comparer.batch, batch))
-                batch, size = [], 0
-                while len(running) > options.checkers:
-                    done, running = wait(running, return_when=FIRST_COMPLETED)
-                    for future in done:
-                        yield from future.result()
-            else:
-                yield from _one_sided(one, two, options, src_scan, dst_scan)
-        if batch:
-            running.add(pool.submit(comparer.batch, batch))
-        for future in running:
-            yield from future.result()
+    near = src.features.local and dst.features.local
+    workers = Workers(_Comparer(src, dst, options), options.checkers, near=near)
+    try:
+        for found in workers.run(_batches(pair(src_scan, dst_scan), options, src_scan, dst_scan)):
+            yield from found
+    finally:
+        workers.close()
     for scan, side in ((src_scan, "source"), (dst_scan, "destination")):
         for folder, error in scan.broken.items():
             yield Difference("!", folder, f"cannot be listed at the {side}: {error}"), 0
+
+
+def _batches(
+    pairs: Iterator[Pair], options: CheckOptions, src_scan: Scan, dst_scan: Scan
+) -> Iterator[Batch[Two, Found]]:
+    """Gather what must be compared; what is on one side only is known already."""
+    batch: list[Two] = []
+    size = 0
+    for one, two in pairs:
+        if one is None or two is None or one.kind is not FILE or two.kind is not FILE:
+            if alone := list(_one_sided(one, two, options, src_scan, dst_scan)):
+                yield Batch(done=alone)
+            continue
+        batch.append((one, two))
+        size += one.size or 0
+        if len(batch) == _BATCH_COUNT or size >= _BATCH_BYTES:
+            yield Batch(batch, size)
+            batch, size = [], 0
+    if batch:
+        yield Batch(batch, size)
 
 
 class _Comparer:
     """Compares batches of pairs, from any thread."""
 
     def __init__(self, src: Driver, dst: Driver, options: CheckOptions) -> None:
+        self._stopped = False
         self._src = src
         self._dst = dst
         self._by = options.by
         self._hash = common_hash(src, dst)
 
-    def batch(self, pairs: list[Two]) -> list[tuple[Difference, int]]:
-        return [(self._compare(src, dst), src.size or 0) for src, dst in pairs]
+    def batch(self, pairs: list[Two], /) -> list[Found]:
+        return [(self._compare(src, dst), src.size or 0) for src, dst in pairs if not self._stopped]
+
+    def cancel(self) -> None:
+        self._stopped = True
 
     def _compare(self, src: ObjectInfo, dst: ObjectInfo) -> Difference:
         path = src.path
@@ -161,7 +174,7 @@ class _Comparer:
 
 def _one_sided(
     src: ObjectInfo | None, dst: ObjectInfo | None, options: CheckOptions, src_scan: Scan, dst_scan: Scan
-) -> Iterator[tuple[Difference, int]]:
+) -> Iterator[Found]:
     info = src or dst
     assert info is not None
     folder = info.path.rpartition("/")[0]

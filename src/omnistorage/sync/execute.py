@@ -71,7 +71,7 @@ class Execution:
         actions: Iterable[Action],
         transfer: Transfer,
         *,
-        workers: Workers,
+        workers: Workers[Action, Outcome],
         admission: Admission,
         src_scan: Scan,
         dst_scan: Scan,
@@ -111,7 +111,7 @@ class Execution:
             self._deletes.close()
             self._rmdirs.close()
 
-    def _batches(self) -> Iterator[Batch]:
+    def _batches(self) -> Iterator[Batch[Action, Outcome]]:
         """Gather transfers; what needs no worker passes as an outcome, deletes are kept for later."""
         batch: list[Action] = []
         size = 0
@@ -125,10 +125,10 @@ class Execution:
                 self._rmdirs.append(action)
                 continue
             if verb is not Verb.COPY and verb is not Verb.COMPARE and verb is not Verb.TOUCH:
-                yield [self._settle(action)]
+                yield Batch(done=[self._settle(action)])
                 continue
             if self._dst_scan.broken and not self._dst_scan.knows(action.path):
-                yield [Outcome(action, _unknown(action))]
+                yield Batch(done=[Outcome(action, _unknown(action))])
                 continue
             bytes_ = (action.src.size or 0) if action.src is not None else 0
             # A COMPARE may move nothing; it asks for itself when it knows.
@@ -137,10 +137,10 @@ class Execution:
             batch.append(action)
             size += bytes_
             if len(batch) >= largest or size >= BATCH_BYTES:
-                yield batch
+                yield Batch(batch, size)
                 batch, size = [], 0
         if batch:
-            yield batch
+            yield Batch(batch, size)
 
     def _settle(self, action: Action) -> Outcome:
         if action.verb is Verb.FAIL:
@@ -156,15 +156,15 @@ class Execution:
                 self.protected += 1
 
 
-def _grouped(actions: Iterable[Action]) -> Iterator[list[Action]]:
+def _grouped(actions: Iterable[Action]) -> Iterator[Batch[Action, Outcome]]:
     batch: list[Action] = []
     for action in actions:
         batch.append(action)
         if len(batch) == BATCH_COUNT:
-            yield batch
+            yield Batch(batch)
             batch = []
     if batch:
-        yield batch
+        yield Batch(batch)
 
 
 def _unless_filled(outcome: Outcome) -> Outcome:

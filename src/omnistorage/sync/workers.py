@@ -4,17 +4,42 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterable, Iterator
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
-from .model import Action, Outcome
-from .transfer import Transfer
+import msgspec
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
 
-Outcomes = list[Outcome]
-Batch = list[Action] | Outcomes
-"""Actions to do, or outcomes that are known already: never both."""
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Doer(Protocol[T, R]):
+    """Does the things of a batch, one after the other, from any thread."""
+
+    def batch(self, batch: list[T], /) -> list[R]:
+        """Return what came of each; a failure of one is among them."""
+        ...
+
+    def cancel(self) -> None:
+        """Make what runs, and what comes, end soon."""
+        ...
+
+
+class Batch(msgspec.Struct, Generic[T, R]):
+    """Some things to do at once.
+
+    Attributes:
+        todo: The things.
+        size: Bytes that they are about.
+        done: What is known already, without doing anything.
+    """
+
+    todo: list[T] = []
+    size: int = 0
+    done: list[R] = []
+
 
 SMALL: Final = 256 << 10
 """Objects of up to so many bytes on average are mostly work for the interpreter, larger ones for the kernel."""
@@ -23,41 +48,41 @@ _TRIAL: Final = 0.25
 """Seconds of work by which to judge; a machine busy with other things must not decide by one batch."""
 
 
-class Workers:
+class Workers(Generic[T, R]):
     """Runs batches, asking for the next one when somebody is free.
 
     Args:
-        transfer: Does the actions.
+        doer: Does the batches.
         count: Batches side by side.
         executor: Where to run them; threads of our own if None.
         near: Both sides are files of this machine: try without threads first.
     """
 
-    def __init__(self, transfer: Transfer, count: int, executor: Executor | None, *, near: bool) -> None:
-        self._transfer = transfer
+    def __init__(self, doer: Doer[T, R], count: int, executor: Executor | None = None, *, near: bool) -> None:
+        self._doer = doer
         self._count = count
         self._given = executor
         self._own: Executor | None = None
         self._alone = near and executor is None
         self._wall = self._busy = 0.0
 
-    def run(self, batches: Iterable[Batch]) -> Iterator[Outcomes]:
-        """Yield the outcomes of each batch as it is done; when this raises, nothing runs any more."""
-        running: set[Future[Outcomes]] = set()
+    def run(self, batches: Iterable[Batch[T, R]]) -> Iterator[list[R]]:
+        """Yield what came of each batch as it is done; when this raises, nothing runs any more."""
+        running: set[Future[list[R]]] = set()
         try:
             for batch in batches:
-                if isinstance(batch[0], Outcome):
-                    yield batch
-                elif self._alone and _is_small(batch):
-                    yield self._do_here(batch)
+                if batch.done:
+                    yield batch.done
+                elif self._alone and batch.size <= SMALL * len(batch.todo):
+                    yield self._do_here(batch.todo)
                 else:
-                    running.add(self._pool().submit(self._transfer.batch, batch))
+                    running.add(self._pool().submit(self._doer.batch, batch.todo))
                     while len(running) > self._count:
                         running = yield from _finished(running)
             while running:
                 running = yield from _finished(running)
         except BaseException:
-            self._transfer.cancel()
+            self._doer.cancel()
             _wait_for(running)
             raise
 
@@ -67,7 +92,7 @@ class Workers:
             self._own.shutdown(wait=True, cancel_futures=True)
             self._own = None
 
-    def _do_here(self, batch: list[Action]) -> Outcomes:
+    def _do_here(self, todo: list[T]) -> list[R]:
         """Do a batch without a thread, as long as the processor and not a device sets the pace.
 
         The interpreter runs one thread at a time: where a small file costs a handful of quick system calls,
@@ -75,12 +100,12 @@ class Workers:
         system, a slow disk), threads wait side by side.
         """
         wall, busy = time.perf_counter(), time.thread_time()
-        outcomes = self._transfer.batch(batch)
+        results = self._doer.batch(todo)
         self._wall += time.perf_counter() - wall
         self._busy += time.thread_time() - busy
         if self._wall > _TRIAL and self._busy < self._wall * 0.4:
             self._alone = False
-        return outcomes
+        return results
 
     def _pool(self) -> Executor:
         if self._given is not None:
@@ -92,11 +117,7 @@ class Workers:
         return self._own
 
 
-def _is_small(batch: list[Action]) -> bool:
-    return sum(action.src.size or 0 for action in batch if action.src is not None) <= SMALL * len(batch)
-
-
-def _finished(running: set[Future[Outcomes]]) -> Generator[Outcomes, None, set[Future[Outcomes]]]:
+def _finished(running: set[Future[list[R]]]) -> Generator[list[R], None, set[Future[list[R]]]]:
     from concurrent.futures import FIRST_COMPLETED, wait
 
     done, rest = wait(running, return_when=FIRST_COMPLETED)
@@ -105,7 +126,7 @@ def _finished(running: set[Future[Outcomes]]) -> Generator[Outcomes, None, set[F
     return rest
 
 
-def _wait_for(running: set[Future[Outcomes]]) -> None:
+def _wait_for(running: set[Future[list[R]]]) -> None:
     if running:
         from concurrent.futures import wait
 

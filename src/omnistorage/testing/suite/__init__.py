@@ -19,6 +19,7 @@ _ROOMS = (
     "objects",
     "attributes",
     "bodies",
+    "batches",
     "ranges",
     "listing",
     "names",
@@ -39,6 +40,7 @@ pytest.register_assert_rewrite(*(f"{__name__}.{room}" for room in _ROOMS))
 
 from .attributes import Attributes  # noqa: E402 -- see above
 from .base import Suite  # noqa: E402
+from .batches import Batches  # noqa: E402
 from .bodies import Bodies  # noqa: E402
 from .claims import Claims  # noqa: E402
 from .closing import Closing  # noqa: E402
@@ -63,6 +65,7 @@ class DriverSuite(
     Objects,
     Attributes,
     Bodies,
+    Batches,
     Ranges,
     Listing,
     Names,
