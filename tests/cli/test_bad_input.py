@@ -268,6 +268,21 @@ def test_interrupted(home: Path) -> None:
     assert not [name for name in _tree(home / "d") if ".omnistorage-" in name]
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_terminated(home: Path, number: signal.Signals) -> None:
+    """Rule 1: a run that is told to end, or loses its terminal, cleans up as on Ctrl-C."""
+    _make(home / "s", {"big": b"n" * 50_000_000})
+    _make(home / "d", {"big": b"old"})
+    process = _start(home, "sync", "s", "d", "--bwlimit", "1M")
+    _wait_for_temporary(home / "d", process)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+
+    assert (process.returncode, out, err) == (128 + number, "", "")
+    assert _tree(home / "d")["big"] == b"old"
+    assert not [name for name in _tree(home / "d") if ".omnistorage-" in name]
+
+
 @pytest.mark.parametrize("words", [("check", "--combined", "-"), ("sync", "--json"), ("check", "--json")])
 def test_closed_output(home: Path, words: tuple[str, ...]) -> None:
     """Output that nobody reads ends a command without a trace of its insides, and what it did is done."""

@@ -29,7 +29,20 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     from ._exits import run
     from ._group import cli
 
+    _end_on_signals()
     sys.exit(run(cli, args))
+
+
+def _end_on_signals() -> None:
+    """End as on Ctrl-C when told to terminate or when the terminal goes: nothing half-written stays behind."""
+    import signal
+
+    def end(number: int, frame: object) -> None:
+        sys.exit(128 + number)
+
+    for name in ("SIGTERM", "SIGHUP"):
+        if (number := getattr(signal, name, None)) is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, end)
 
 
 def _flags_last(args: list[str]) -> list[str]:

@@ -14,6 +14,10 @@ Pair = tuple[ObjectInfo | None, ObjectInfo | None]
 """What stands at one path: at the source, at the destination."""
 
 
+CONTENTS_DIFFER = "contents differ"
+"""The reason of a copy that was decided on only when the content had been looked at."""
+
+
 class Verb(Enum):
     """What is done with a path."""
 

@@ -20,7 +20,7 @@ from omnistorage.storage import Storage
 from .execute import Admission, Execution, is_cancelled
 from .filters import Filter
 from .guards import refuse_deletes, refuse_empty_source, refuse_overlap, relation
-from .model import Action, Event, Observer, Outcome, Result, Verb
+from .model import CONTENTS_DIFFER, Action, Event, Observer, Outcome, Result, Verb
 from .options import Options, policy_for
 from .pairing import pair
 from .plan import plan as decide
@@ -209,9 +209,10 @@ class Run:
             totals.renamed += outcome.renamed
             totals.unverified += outcome.verified == "size"
             totals.deleted_sources += self.policy.move
-            if totals.transferred > totals.planned:
+            if action.reason == CONTENTS_DIFFER:
                 # The plan could not know: the content had to be looked at.
-                totals.planned, totals.planned_bytes = totals.transferred, totals.planned_bytes + outcome.bytes
+                totals.planned += 1
+                totals.planned_bytes += outcome.bytes
             self._note_dir(action)
         elif verb is Verb.TOUCH:
             totals.touched += 1
@@ -249,13 +250,21 @@ class Run:
         """See to the directories, and report those that cannot be removed."""
         if self._options.dry_run:
             return
+        # Before the times are set: removing a file changes the time of its folder.
+        self._sweep()
         self._set_dir_times()
-        if self._dst.features.mkdir:
-            self._dst.sweep(noticed=True)
         if self._options.delete_empty_dirs and self.policy.move:
             for outcome in remove_empty_dirs(self._src, keep_root=True):
                 if outcome.error is not None and outcome.action.path not in self._src_scan.broken:
                     yield outcome
+
+    def _sweep(self) -> None:
+        if self._dst.features.mkdir:
+            try:
+                self._dst.sweep(noticed=True)
+            except StorageError:
+                # All that was asked for is done; the next run finds the leftovers again.
+                return
 
     def _set_dir_times(self) -> None:
         """Give directories that were changed the time they have at the source; deletes and puts moved it."""

@@ -17,7 +17,7 @@ from omnistorage.core.info import ObjectInfo
 from omnistorage.core.options import PutOptions
 from omnistorage.core.streams import Body, ByteStream, PlainFile, fill
 
-from .model import Action, Compare, Event, Observer, Outcome, Policy, Verb
+from .model import CONTENTS_DIFFER, Action, Compare, Event, Observer, Outcome, Policy, Verb
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -88,7 +88,12 @@ class Transfer:
             body = PlainFile(f"{root}/{src.path}", src.size, src.mtime_ns)
             items.append((action.path, body, PutOptions(mtime_ns=src.mtime_ns)))
         outcomes = []
-        for action, stored in zip(actions, self._dst.put_many(items), strict=True):
+        try:
+            results = self._dst.put_many(items)
+        except StorageError as exc:
+            # A destination that takes nothing at all says so once.
+            return [Outcome(action, exc) for action in actions]
+        for action, stored in zip(actions, results, strict=True):
             if isinstance(stored, ObjectInfo):
                 outcomes.append(Outcome(action, bytes=stored.size or 0, verified="size"))
             elif isinstance(stored, StorageError):
@@ -189,7 +194,7 @@ class Transfer:
                 return Outcome(action, StorageError(reason, op="sync", path=action.path))
             if self._admit is not None and not self._admit(src.size or 0):
                 return Outcome(action, Cancelled("the limit is reached", op="put", path=action.path))
-            action = msgspec.structs.replace(action, verb=Verb.COPY, reason="contents differ")
+            action = msgspec.structs.replace(action, verb=Verb.COPY, reason=CONTENTS_DIFFER)
             return _imagined(action) if self._dry_run else self._copy(action)
         action = msgspec.structs.replace(action, verb=Verb.KEEP, reason="equal content")
         if self._wants_touch(src, dst):
