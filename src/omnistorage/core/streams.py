@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
+import stat
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Protocol, Self
 
-from .errors import SourceChanged, Truncated, Unsupported
+from .errors import SourceChanged, SpecialFile, Truncated, Unsupported
 from .info import ObjectInfo
 
 if TYPE_CHECKING:
@@ -128,8 +130,24 @@ class PlainFile(Body):
         self.mtime_ns = mtime_ns
 
     def open(self) -> ByteStream:
-        """Open the file, unbuffered."""
-        self._stream = open(self.local_path, "rb", buffering=0)
+        """Open the file, unbuffered.
+
+        Raises:
+            SpecialFile: It is not a regular file any more.
+        """
+        # Whatever took its place: a link is not followed, and a FIFO not waited for.
+        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
+        try:
+            self._stream = open(
+                self.local_path, "rb", buffering=0, opener=lambda path, usual: os.open(path, usual | flags)
+            )
+        except OSError as exc:
+            if exc.errno in (errno.ELOOP, errno.ENXIO):
+                raise SpecialFile(op="get") from exc
+            raise
+        if not stat.S_ISREG(os.fstat(self._stream.fileno()).st_mode):
+            self._stream.close()
+            raise SpecialFile(op="get")
         return self._stream
 
     def check(self) -> None:

@@ -88,7 +88,13 @@ class Batch:
             raise
         try:
             data = os.read(source, body.size + 1)
+            # Some file systems (FUSE) give less than there is; only nothing is the end.
+            while 0 < len(data) < body.size and (more := os.read(source, body.size + 1 - len(data))):
+                data += more
             about = os.fstat(source)
+        except BlockingIOError as exc:
+            # Nothing waits to be read: a FIFO that somebody writes to.
+            raise SpecialFile(op="get", path=path, scheme="file") from exc
         finally:
             os.close(source)
         if len(data) != body.size or about.st_mtime_ns != body.mtime_ns or not st.S_ISREG(about.st_mode):

@@ -312,7 +312,7 @@ class FileDriver(Driver):
 
     def sweep(self, path: str = "", *, older_than: float = 86400.0, noticed: bool = False) -> int:
         if noticed:
-            littered = [folder for folder in self._littered if inside(folder, path)]
+            littered = [folder for folder in tuple(self._littered) if inside(folder, path)]
             self._littered.difference_update(littered)
             return sum(temps.sweep_folder(self._place(folder), older_than=older_than)[0] for folder in littered)
         total, folders = 0, [self._place(path)]

@@ -304,14 +304,20 @@ class _Read(Body):
     def __init__(self, body: Body) -> None:
         with body.open() as stream:
             self.data = read_all(stream)
+            self._changed: Exception | None = None
+            try:
+                # Now, because a body may look at the stream that it opened.
+                body.check()
+            except Exception as exc:
+                self._changed = exc
         self.size = body.size
-        self._body = body
 
     def open(self) -> ByteStream:
         return io.BytesIO(self.data)
 
     def check(self) -> None:
-        self._body.check()
+        if self._changed is not None:
+            raise self._changed
 
 
 def _given(**arguments: Any) -> dict[str, Any]:

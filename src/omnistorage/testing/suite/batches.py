@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from omnistorage.core.driver import PutItem, PutResults
-from omnistorage.core.errors import InvalidPath, StorageError, Truncated
+from omnistorage.core.errors import InvalidPath, SourceChanged, StorageError, Truncated
 from omnistorage.core.info import ObjectInfo
 from omnistorage.core.options import PutOptions
-from omnistorage.core.streams import Body, BytesBody
+from omnistorage.core.streams import Body, BytesBody, PlainFile
 from omnistorage.storage import Storage
 from omnistorage.testing.bodies import BodyBroke, BrokenBody, LyingBody, pattern
 
@@ -43,6 +43,24 @@ class Batches(Suite):
             assert isinstance(result, ObjectInfo)
             now = storage.stat(result.path)
             assert (result.kind, result.size, result.mtime_ns) == (now.kind, now.size, now.mtime_ns)
+
+    def test_put_many_of_files(self, storage: Storage, tmp_path_factory: pytest.TempPathFactory) -> None:
+        """Files of this machine are stored whole; one that is not as it was listed is not."""
+        folder = tmp_path_factory.mktemp("sources")
+        items: list[PutItem] = []
+        for n, size in enumerate((0, 1, 700_000, 3000)):
+            source = folder / f"source of {n}"
+            source.write_bytes(pattern(size, n))
+            body = PlainFile(str(source), size, source.stat().st_mtime_ns)
+            items.append((f"d{n % 2}/{n}", body, PutOptions(mtime_ns=1_600_000_000 * 10**9)))
+        (folder / "source of 3").write_bytes(b"changed")
+        results = storage.driver.put_many(items)
+
+        assert [type(result) for result in results[:3]] == [ObjectInfo] * 3
+        assert isinstance(results[3], (SourceChanged, Truncated))
+        assert {path: storage.read_bytes(path) for path in keys(storage)} == {
+            f"d{n % 2}/{n}": pattern(size, n) for n, size in ((0, 0), (2, 700_000), (1, 1))
+        }
 
     def test_put_many_of_none(self, storage: Storage) -> None:
         """Nothing given, nothing stored."""
