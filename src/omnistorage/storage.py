@@ -239,9 +239,9 @@ class Storage:
         """Say whether there is an object or a directory at ``path``."""
         try:
             self.driver.stat(as_key(path))
+            return True
         except (NotFound, NotADirectoryError):
             return False
-        return True
 
     def stat(self, path: Path) -> ObjectInfo:
         """Describe one object or directory.
@@ -279,8 +279,7 @@ class Storage:
         Raises:
             NotFound: There is no such directory.
         """
-        enter = None if recursive else _enter_nothing
-        for infos in walk(self.driver, as_key(prefix), enter=enter):
+        for infos in walk(self.driver, as_key(prefix), enter=None if recursive else lambda info: False):
             yield from infos
 
     def about(self) -> Usage:
@@ -346,7 +345,7 @@ class Storage:
         driver, key = self.driver, as_key(path)
         if driver.features.mkdir:
             driver.rmdir(key)
-        elif any(walk(driver, key, enter=_enter_nothing)):
+        elif any(walk(driver, key, enter=lambda info: False)):
             raise NotEmpty(op="rmdir", path=key, scheme=self.scheme)
 
     def copy(self, src: Path, dst: Path) -> ObjectInfo:
@@ -411,10 +410,9 @@ def copy_path(src: Storage, src_path: Path, dst: Storage, dst_path: Path) -> Obj
         NotFound: There is no such object at ``src``.
         Corrupted: What arrived has another size.
     """
-    source, target = as_key(src_path), as_key(dst_path)
     if src is dst:
-        return src.copy(source, target)
-    return transfer(src.driver, source, dst.driver, target)
+        return src.copy(src_path, dst_path)
+    return transfer(src.driver, as_key(src_path), dst.driver, as_key(dst_path))
 
 
 def move_path(src: Storage, src_path: Path, dst: Storage, dst_path: Path) -> ObjectInfo:
@@ -439,14 +437,9 @@ def move_path(src: Storage, src_path: Path, dst: Storage, dst_path: Path) -> Obj
 
 
 def _check_range(offset: int, length: int | None) -> None:
-    if offset < 0:
-        raise ValueError(f"offset is a number of bytes from the start, not {offset}")
-    if length is not None and length < 0:
-        raise ValueError(f"length is a number of bytes, not {length}")
-
-
-def _enter_nothing(info: ObjectInfo) -> bool:
-    return False
+    for name, number in (("offset", offset), ("length", length)):
+        if number is not None and number < 0:
+            raise ValueError(f"{name} is a number of bytes, not {number}")
 
 
 def _failure(call: Callable[[str], object], key: str) -> StorageError | None:
