@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import Executor
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -12,6 +12,9 @@ from omnistorage.storage import Storage
 from .model import Action, Observer, Result
 from .options import Options
 from .run import Run
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 
 def sync(

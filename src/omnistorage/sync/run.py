@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Executor
 from itertools import chain
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -29,6 +29,9 @@ from .scan import Scan
 from .spool import Spool
 from .transfer import Transfer
 from .workers import Workers
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 
 class Run:
