@@ -19,9 +19,10 @@ from omnistorage.core.errors import (
 )
 from omnistorage.core.guard import Guard
 from omnistorage.core.info import ObjectInfo
+from omnistorage.core.localnames import TEMP
 from omnistorage.core.options import PutOptions
 from omnistorage.core.streams import PlainFile
-from omnistorage.drivers import _localroot, _localtemp
+from omnistorage.drivers import _localtemp
 from omnistorage.drivers.file import FileDriver, Options
 
 WHEN = 1_600_000_000_123_456_789
@@ -67,7 +68,7 @@ def tree(root: Path) -> dict[str, bytes]:
 def temp_of(root: Path, key: str) -> Path:
     """Return where the temporary file for a key stands."""
     place = root / key
-    return place.with_name(f"{_localroot.TEMP}{_localtemp.mark(place.name)}.tmp")
+    return place.with_name(f"{TEMP}{_localtemp.mark(place.name)}.tmp")
 
 
 def vanish(place: Path) -> None:

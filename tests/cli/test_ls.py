@@ -87,7 +87,7 @@ def test_folder_that_cannot_be_listed(run: Run, tree: Path, monkeypatch: pytest.
 def test_root_that_cannot_be_listed(run: Run, tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """There is nothing beside it to go on with: one line, exit code 1."""
     refuse(monkeypatch, "names", "")
-    ran = run("lsf", tree)
+    ran = run("lsf", "-R", tree)
 
     assert (ran.code, ran.out) == (1, "")
     assert ran.err == f"omnistorage: file list '{tree}': access denied\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -63,6 +64,68 @@ def test_plain_names_without_the_parser(tree: Path) -> None:
 
     assert "msgspec" in loaded
     assert loaded & {"click", "gettext", "locale", "omnistorage.sync"} == set()
+
+
+def test_names_of_a_folder_import_nothing(tree: Path) -> None:
+    """Names in a folder of this machine are printed before anything is loaded."""
+    loaded = _loaded(["lsf", "."], tree)
+
+    assert {name for name in loaded if name.startswith("omnistorage.")} == {
+        "omnistorage.cli",
+        "omnistorage.cli._plain",
+        "omnistorage.cli.main",
+        "omnistorage.core",
+        "omnistorage.core.localnames",
+    }
+    assert loaded & {"click", "msgspec", "typing"} == set()
+
+
+@pytest.mark.parametrize("flags", [[], ["--files-only"], ["--dirs-only"], ["--files-only", "--dirs-only"]])
+def test_short_way_is_the_long_way(tree: Path, flags: list[str]) -> None:
+    """Whatever the names, they are printed as they would be with the parser and the driver."""
+    for name in (b"a-b", b"a", b"a.d/", b"\xff", b"new\nline", b".omnistorage-12345678.tmp", "é".encode(), b"-n"):
+        place = os.fsencode(tree) + b"/" + name
+        if name.endswith(b"/"):
+            os.mkdir(place)
+        elif not os.path.exists(place):
+            open(place, "wb").close()
+    short, long = (
+        subprocess.run(
+            [sys.executable, "-m", "omnistorage", "lsf", *flags, *more, "."], capture_output=True, cwd=tree
+        )
+        for more in ([], ["--separator", ";"])
+    )
+
+    assert (short.returncode, short.stderr) == (0, b"")
+    assert short.stdout == long.stdout
+    assert b"omnistorage-" not in short.stdout
+
+
+def test_links_are_reported(tree: Path) -> None:
+    """The short way is left where something must be said."""
+    (tree / "link").symlink_to("a.txt")
+    done = subprocess.run([sys.executable, "-m", "omnistorage", "lsf", "."], capture_output=True, text=True, cwd=tree)
+
+    assert done.returncode == 0
+    assert "link" in done.stderr
+    assert "link" not in done.stdout
+
+
+@pytest.mark.parametrize("output", ["/dev/full", None])
+def test_output_that_fails(tree: Path, output: str | None) -> None:
+    """A full disk or a reader that has gone ends the short way without a trace of its insides."""
+    if output is None:
+        read, write = os.pipe()
+        os.close(read)
+    else:
+        write = os.open(output, os.O_WRONLY)
+    command = [sys.executable, "-m", "omnistorage", "lsf", "."]
+    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True, cwd=tree)
+    os.close(write)
+
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert done.stderr.count("\n") == (0 if output is None else 1)
 
 
 def test_version_imports_nothing(tree: Path) -> None:

@@ -22,6 +22,11 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         sys.stdout.write(in_words())
         sys.exit(0)
     if args[:1] == ["lsf"] and len(args) > 1 and not args[-1].startswith("-"):
+        from ._plain import local_names
+
+        names = local_names(args[1:-1], args[-1])
+        if names is not None:
+            sys.exit(_print("".join(f"{name}\n" for name in names)))
         from ._names import FLAGS, run_plain
 
         if FLAGS.issuperset(args[1:-1]):
@@ -31,6 +36,23 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 
     _end_on_signals()
     sys.exit(run(cli, args))
+
+
+def _print(text: str) -> int:
+    """Write all that a command has to say, and return its exit code."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError as exc:
+        from ._exits import end
+
+        failure = exc
+
+        def again() -> None:
+            raise failure
+
+        return end(again)
+    return 0
 
 
 def _end_on_signals() -> None:

@@ -9,9 +9,9 @@ from typing import Final, Literal
 
 from omnistorage.core.errors import SourceChanged
 from omnistorage.core.info import DIR, FILE, LINK, OTHER, ObjectInfo
+from omnistorage.core.localnames import TEMP, plain_names
 
 from ._locallinks import SUFFIX, Ancestors, describe_link
-from ._localroot import TEMP
 
 Links = Literal["skip", "follow", "keep"]
 Names = list[str]
@@ -65,6 +65,8 @@ def read_names(folder: int, links: Links, ancestors: Ancestors) -> tuple[Names, 
 
 def read_kinds(folder: int, links: Links, ancestors: Ancestors) -> tuple[Names, set[str]]:
     """Return names as ``read_names``, and those among them that may be neither file nor folder."""
+    if links == "skip":
+        return plain_names(folder)
     names: Names = []
     odd: set[str] = set()
     found: Names = []

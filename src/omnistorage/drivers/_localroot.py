@@ -10,10 +10,8 @@ from time import monotonic
 from typing import Final
 
 from omnistorage.core.errors import InvalidPath, IsADirectory, SpecialFile, printable
+from omnistorage.core.localnames import TEMP
 from omnistorage.core.paths import check_hierarchical
-
-TEMP: Final = ".omnistorage-"
-"""How names of temporary files begin; they are never listed, and no object can have such a name."""
 
 TEMP_SIZE: Final = 48
 """No name of a temporary file has more bytes."""

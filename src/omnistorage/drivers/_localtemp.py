@@ -14,8 +14,7 @@ from binascii import crc32
 from typing import Final, Literal
 
 from omnistorage.core.errors import AlreadyExists, NotADirectory, Unsupported
-
-from ._localroot import TEMP
+from omnistorage.core.localnames import TEMP
 
 try:
     import fcntl

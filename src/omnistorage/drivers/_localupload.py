@@ -15,10 +15,10 @@ from typing import Final
 
 from omnistorage.core.errors import IsADirectory, NotFound, Truncated
 from omnistorage.core.info import FILE, ObjectInfo
+from omnistorage.core.localnames import TEMP
 from omnistorage.core.options import PutOptions
 from omnistorage.core.streams import Body, Upload, copy_stream
 
-from ._localroot import TEMP
 from ._localtemp import BINARY, CLOEXEC, NOFOLLOW, Fsync, lock, make_folders, mark, publish, unlink_quietly
 
 _PART: Final = 8 << 20

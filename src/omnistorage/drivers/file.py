@@ -27,6 +27,7 @@ from omnistorage.core.errors import (
 )
 from omnistorage.core.features import Features
 from omnistorage.core.info import FILE, OTHER, ObjectInfo, Page, Usage
+from omnistorage.core.localnames import TEMP
 from omnistorage.core.options import PutOptions, from_text
 from omnistorage.core.paths import inside
 from omnistorage.core.streams import CHUNK, Body, ByteStream, OpenerBody, Upload
@@ -36,7 +37,7 @@ from . import _localtemp as temps
 from ._localbatch import Batch
 from ._localcopy import fill_file
 from ._locallist import Cursor, brief_infos, describe, describe_names, kind_in_words, read_kinds, read_names
-from ._localroot import TEMP, Root
+from ._localroot import Root
 from ._localstream import LocalStream, window
 from ._localupload import begin, resume
 
