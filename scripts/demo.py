@@ -128,6 +128,10 @@ def make_tree(root: Path) -> None:
     library = sysconfig.get_path("stdlib")
     leave_out = shutil.ignore_patterns("site-packages", "dist-packages", "__pycache__")
     shutil.copytree(library, root, ignore=leave_out, ignore_dangling_symlinks=True)
+    if sum(len(files) for _, _, files in os.walk(root)) < 2000:
+        # Some systems ship the library in parts, without its own tests; then what is installed beside it comes along.
+        beside = sysconfig.get_path("purelib")
+        shutil.copytree(beside, root / "site-packages", ignore=shutil.ignore_patterns("__pycache__"))
     # As a user has them: writable, whatever the installation says.
     for folder, _, _ in os.walk(root):
         os.chmod(folder, 0o755)
