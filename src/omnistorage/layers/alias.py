@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import msgspec
 
 from omnistorage.core.driver import Driver
-from omnistorage.core.errors import NotFound
+from omnistorage.core.errors import NotFound, Unsupported
 from omnistorage.core.features import Features
 from omnistorage.core.info import DIR, ObjectInfo, Page
 from omnistorage.core.layer import Layer
 from omnistorage.core.streams import ByteStream
+
+T = TypeVar("T")
 
 
 class Alias(Layer):
@@ -20,7 +25,7 @@ class Alias(Layer):
         self._real = real
         self._shown = shown
         one = inner.features
-        # Only what is forwarded below is still true. A file can be renamed out of here if it could before.
+        # Only what is forwarded below is still true.
         self.features = Features(
             ordered=True,
             ranges=one.ranges,
@@ -32,10 +37,13 @@ class Alias(Layer):
             hashes=one.hashes,
             computes=one.computes,
             local=one.local,
-            move=one.move,
         )
         if real == shown:
             self.local_root = inner.local_root
+
+    def around(self, op: str, path: str, call: Callable[[], T]) -> T:
+        # What is not answered below would reach the inner driver under a name that means another object there.
+        raise Unsupported("one object under another name can only be read and deleted", op=op, path=path)
 
     def stat(self, path: str) -> ObjectInfo:
         if not path:

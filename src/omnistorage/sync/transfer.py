@@ -62,8 +62,8 @@ class Transfer:
         self._admit = admit
         self._stop = threading.Event()
         self._observer_failed: Exception | None = None
-        # A file may be renamed out of the source only if the source lets itself be changed.
-        self._can_rename = policy.move and src.local_root is not None and src.features.move
+        # Layers that do not let the source be changed do not pass its folder on, either.
+        self._can_rename = policy.move and src.local_root is not None
         self._plain_root = src.local_root
         if dry_run or verify or policy.move or not dst.features.local:
             self._plain_root = None
