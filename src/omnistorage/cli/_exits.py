@@ -88,6 +88,9 @@ def code_of(error: BaseException) -> int:
 def _failure(exc: Exception) -> int:
     if isinstance(exc, StorageError | OSError | ValueError):
         _trace_if_asked()
+        if not isinstance(exc, StorageError) and isinstance(exc, OSError) and _flush() != OK:
+            # It was the output that failed, and that has been said now.
+            return FAILED
         code = _say(_in_words(exc), code_of(exc))
         # If it was the output that failed, its rest would fail again when the interpreter ends.
         return code if _flush() == OK else FAILED
