@@ -14,11 +14,11 @@ from omnistorage.core.errors import printable
 from omnistorage.opening import open_remote, split
 from omnistorage.storage import LayerMaker, Storage
 from omnistorage.sync.filters import Filter
-from omnistorage.sync.model import Compare, Outcome, Result, Verb
+from omnistorage.sync.model import Outcome, Result, Verb
 from omnistorage.sync.options import Options
 from omnistorage.sync.run import Run
 
-from . import _flags, _sides, _summary
+from . import _choices, _flags, _sides, _summary
 from ._console import NOTICE, Console
 from ._exits import FAILED, NO_DIRECTORY, NOTHING_MOVED, Exit
 from ._progress import Progress, plan_words_of, words_of
@@ -30,7 +30,7 @@ def transferring(command: _flags.Command) -> _flags.Command:
     @wraps(command)
     def wrapper(**given: Any) -> Any:
         job = Job(
-            options=_options(given),
+            options=_choices.options(given),
             console=given.pop("console"),
             config=given.pop("config"),
             bars=given.pop("progress"),
@@ -42,58 +42,7 @@ def transferring(command: _flags.Command) -> _flags.Command:
         )
         return command(job=job, **given)
 
-    decorated = _flags.common(_flags.filtering(wrapper))
-    for option in reversed(_OPTIONS):
-        decorated = option(decorated)
-    return decorated
-
-
-_OPTIONS = (
-    click.option("-n", "--dry-run", is_flag=True, help="Show what would be done, change nothing."),
-    click.option("-P", "--progress", is_flag=True, help="Show progress: bars on a terminal, else lines."),
-    click.option("--stats", type=_flags.DURATION, help="Write a line of progress so often (10s, 1m)."),
-    click.option("--json", "as_json", is_flag=True, help="Print the sum of the run as one JSON object."),
-    click.option("-c", "--checksum", is_flag=True, help="Compare by size and hash instead of size and time."),
-    click.option("--size-only", is_flag=True, help="Compare by size alone."),
-    click.option("-u", "--update", is_flag=True, help="Leave alone what is newer at the destination."),
-    click.option("-I", "--ignore-times", is_flag=True, help="Copy all, equal or not."),
-    click.option("--ignore-existing", is_flag=True, help="Leave alone what is there."),
-    click.option("--ignore-size", is_flag=True, help="Do not compare sizes."),
-    click.option("--immutable", is_flag=True, help="Fail where something is there and differs."),
-    click.option("--modify-window", type=_flags.DURATION, help="Times that differ by less are equal."),
-    click.option("--no-update-modtime", is_flag=True, help="Do not set the time where only that differs."),
-    click.option("--no-update-dir-modtime", is_flag=True, help="Do not give folders their time."),
-    click.option("--create-empty-src-dirs", is_flag=True, help="Make folders that are empty at the source."),
-    click.option("--verify", is_flag=True, help="Compare contents after each transfer; move always does."),
-    click.option("--transfers", type=click.IntRange(1, 1024), default=4, show_default=True, help="Side by side."),
-    click.option("--checkers", type=click.IntRange(1, 1024), default=8, hidden=True),
-    click.option("--retries", type=int, default=3, hidden=True),
-    click.option("--max-transfer", type=_flags.SIZE, help="Begin no more transfers after so many bytes (exit 8)."),
-    click.option(
-        "--cutoff-mode",
-        type=click.Choice(["HARD", "SOFT", "CAUTIOUS"], case_sensitive=False),
-        default="HARD",
-        help="SOFT lets the last transfer pass --max-transfer; HARD and CAUTIOUS begin none that would.",
-    ),
-    click.option("--bwlimit", type=_flags.SIZE, help="Most bytes per second, all transfers together."),
-    click.option("--tpslimit", type=float, help="Most calls per second to each side."),
-    click.option("--error-on-no-transfer", is_flag=True, help="Exit with 9 if nothing was transferred."),
-)
-
-_DELETING = (
-    click.option("--max-delete", type=int, default=-1, help="Refuse to start if more objects would be deleted."),
-    click.option("--max-delete-size", type=_flags.SIZE, help="Refuse to start if more bytes would be deleted."),
-    click.option("--delete-excluded", is_flag=True, help="Delete at the destination what filters leave out, too."),
-    click.option("--allow-empty-source", is_flag=True, help="An empty source is meant: delete everything."),
-    click.option("--delete-after", is_flag=True, help="Delete when all transfers are done (always so)."),
-)
-
-
-def deleting(command: _flags.Command) -> _flags.Command:
-    """Add the flags of a run that deletes at the destination."""
-    for option in reversed(_DELETING):
-        command = option(command)
-    return command
+    return _flags.common(_flags.filtering(_choices.choosing(wrapper)))
 
 
 class Job(msgspec.Struct):
@@ -209,41 +158,3 @@ class Job(msgspec.Struct):
         from omnistorage.layers.limit import Limit
 
         return (partial(Limit, bytes_per_second=self.bwlimit or None, ops_per_second=self.tpslimit),)
-
-
-def _options(given: dict[str, Any]) -> Options:
-    """Take the flags that say how to run out of ``given``."""
-    compare = Compare.MTIME
-    checksum, size_only = given.pop("checksum"), given.pop("size_only")
-    if size_only:
-        compare = Compare.SIZE
-    elif checksum:
-        compare = Compare.HASH
-    selection: Filter = given.pop("selection")
-    if given.pop("delete_excluded", False):
-        selection = selection.delete_excluded()
-    max_delete = given.pop("max_delete", -1)
-    for accepted in ("checkers", "retries", "delete_after"):
-        given.pop(accepted, None)
-    return Options(
-        filter=selection,
-        compare=compare,
-        modify_window=given.pop("modify_window"),
-        update=given.pop("update"),
-        ignore_times=given.pop("ignore_times"),
-        ignore_existing=given.pop("ignore_existing"),
-        ignore_size=given.pop("ignore_size"),
-        immutable=given.pop("immutable"),
-        update_modtime=not given.pop("no_update_modtime"),
-        dir_times=not given.pop("no_update_dir_modtime"),
-        empty_dirs=given.pop("create_empty_src_dirs"),
-        delete_empty_dirs=given.pop("delete_empty_src_dirs", False),
-        verify=given.pop("verify"),
-        max_delete=max_delete if max_delete >= 0 else None,
-        max_delete_size=given.pop("max_delete_size", None),
-        allow_empty_source=given.pop("allow_empty_source", False),
-        max_transfer=given.pop("max_transfer"),
-        cutoff=given.pop("cutoff_mode").upper(),
-        transfers=given.pop("transfers"),
-        dry_run=given.pop("dry_run"),
-    )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from ._transfers import Job, deleting, transferring
+from ._choices import deleting
+from ._transfers import Job, transferring
 
 
 @click.command("sync")

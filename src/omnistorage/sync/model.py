@@ -18,6 +18,45 @@ CONTENTS_DIFFER = "contents differ"
 """The reason of a copy that was decided on only when the content had been looked at."""
 
 
+class Renamed(ObjectInfo, frozen=True, gc=False):
+    """An object of the source that has, or is to have, another name at the destination.
+
+    Attributes:
+        origin: Its key at the source; ``path`` is the one at the destination.
+    """
+
+    origin: str = ""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        make, args = super().__reduce__()
+        return _renamed, (self.origin, make, args)
+
+
+def _renamed(origin: str, make: Callable[..., ObjectInfo], args: tuple[object, ...]) -> Renamed:
+    return renamed(make(*args), path=str(args[0]), origin=origin)
+
+
+def renamed(info: ObjectInfo, *, path: str, origin: str | None = None) -> Renamed:
+    """Return an object of the source as one that is called ``path`` at the destination."""
+    return Renamed(
+        path,
+        info.kind,
+        info.size,
+        info.mtime_ns,
+        info.hashes,
+        info.etag,
+        info.version,
+        info.content_type,
+        info.metadata,
+        origin=origin_of(info) if origin is None else origin,
+    )
+
+
+def origin_of(info: ObjectInfo) -> str:
+    """Return the key that an object of the source has there."""
+    return info.origin if type(info) is Renamed else info.path
+
+
 class Verb(Enum):
     """What is done with a path."""
 
@@ -82,7 +121,7 @@ class Action(msgspec.Struct, frozen=True):
 
     Attributes:
         verb: What to do.
-        path: The path, the same on both sides.
+        path: The path at the destination; ``origin_of(src)`` is the one at the source.
         reason: Why, in words for people.
         src: What stands at the source, if anything.
         dst: What stands at the destination, if anything.

@@ -17,7 +17,7 @@ from omnistorage.core.info import ObjectInfo
 from omnistorage.core.options import PutOptions
 from omnistorage.core.streams import Body, ByteStream, PlainFile, fill
 
-from .model import CONTENTS_DIFFER, Action, Compare, Event, Observer, Outcome, Policy, Verb
+from .model import CONTENTS_DIFFER, Action, Compare, Event, Observer, Outcome, Policy, Verb, origin_of
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -85,7 +85,7 @@ class Transfer:
         items: list[PutItem] = []
         for action in actions:
             src: Any = action.src
-            body = PlainFile(f"{root}/{src.path}", src.size, src.mtime_ns)
+            body = PlainFile(f"{root}/{origin_of(src)}", src.size, src.mtime_ns)
             items.append((action.path, body, PutOptions(mtime_ns=src.mtime_ns)))
         outcomes = []
         try:
@@ -144,7 +144,7 @@ class Transfer:
             self._observer(Event("begin", action.path, src.size or 0))
         body = SourceBody(self._src, src, self._moved if large else None)
         if self._can_rename:
-            body.local_path = f"{self._src.local_root}/{src.path}"
+            body.local_path = f"{self._src.local_root}/{origin_of(src)}"
         options = PutOptions(
             mtime_ns=src.mtime_ns,
             content_type=src.content_type,
@@ -154,15 +154,15 @@ class Transfer:
         stored = self._dst.put(action.path, body, options)
         if src.size is not None and stored.size is not None and stored.size != src.size:
             raise Corrupted(f"{src.size} bytes were sent, {stored.size} arrived", op="put", path=action.path)
-        if self._can_rename and self._gone(src.path):
+        if self._can_rename and self._gone(origin_of(src)):
             return Outcome(action, bytes=0, verified="hash", renamed=True)
         verified = "size"
         # A source is deleted only on proof of its content; a copy gets what was asked for.
         if self._verify or self._policy.move:
-            self._prove(action.path)
+            self._prove(action)
             verified = "hash"
         if self._policy.move:
-            self._delete_source(src.path)
+            self._delete_source(action)
         return Outcome(action, bytes=src.size if src.size is not None else stored.size or 0, verified=verified)
 
     def _touch(self, action: Action) -> Outcome:
@@ -187,7 +187,7 @@ class Transfer:
         policy, src, dst = self._policy, action.src, action.dst
         assert src is not None
         assert dst is not None
-        if self._differ(action.path):
+        if self._differ(action):
             if policy.immutable:
                 reason = "immutable, but differs: contents differ"
                 action = msgspec.structs.replace(action, verb=Verb.FAIL, reason=reason, exit_code=6)
@@ -204,7 +204,7 @@ class Transfer:
                 if touched.action.verb is Verb.COPY:
                     return touched
         if policy.move and not self._dry_run:
-            self._delete_source(src.path)
+            self._delete_source(action)
         return Outcome(action, verified="hash")
 
     def _wants_touch(self, src: ObjectInfo, dst: ObjectInfo) -> bool:
@@ -215,13 +215,14 @@ class Transfer:
             return False
         return abs(src.mtime_ns - dst.mtime_ns) >= policy.window_ns
 
-    def _delete_source(self, path: str) -> None:
+    def _delete_source(self, action: Action) -> None:
         """Delete what was proven to be at the destination, unless both are one and the same file.
 
         A bind mount shows one folder at two places, and no comparison of paths or of contents can tell.
         """
+        path = _origin(action)
         src_root, dst_root = _root_of(self._src), _root_of(self._dst)
-        if src_root is not None and dst_root is not None and _same_folder(src_root, dst_root, path):
+        if src_root is not None and dst_root is not None and _same(f"{src_root}/{path}", f"{dst_root}/{action.path}"):
             raise StorageError("source and destination are the same file", op="delete", path=path)
         try:
             self._src.delete(path)
@@ -229,12 +230,13 @@ class Transfer:
             # Gone is what was wanted, whoever did it.
             return
 
-    def _prove(self, path: str) -> None:
-        if self._differ(path):
-            raise Corrupted("the stored bytes are not those of the source", op="put", path=path)
+    def _prove(self, action: Action) -> None:
+        if self._differ(action):
+            raise Corrupted("the stored bytes are not those of the source", op="put", path=action.path)
 
-    def _differ(self, path: str) -> bool:
-        return not same_content(self._src, self._dst, path, self._policy.hash_name)
+    def _differ(self, action: Action) -> bool:
+        name = self._policy.hash_name
+        return not same_content(self._src, self._dst, _origin(action), name, dst_path=action.path)
 
     def _moved(self, count: int, path: str) -> None:
         if self._stop.is_set():
@@ -259,7 +261,7 @@ class Transfer:
         if action.src is None or action.verb is Verb.DELETE:
             return False
         try:
-            return self._gone(action.src.path)
+            return self._gone(origin_of(action.src))
         except StorageError:
             return False
 
@@ -279,9 +281,19 @@ def _root_of(driver: Driver) -> str | None:
     return root if driver.features.local and scheme == "file" else None
 
 
-def _same_folder(src_root: str, dst_root: str, path: str) -> bool:
+def _origin(action: Action) -> str:
+    return action.path if action.src is None else origin_of(action.src)
+
+
+def _same(one: str, two: str) -> bool:
+    """Say whether two paths lead to one file by one name, which a file system may spell in several ways."""
     try:
-        return os.path.samefile(os.path.dirname(f"{src_root}/{path}"), os.path.dirname(f"{dst_root}/{path}"))
+        if not os.path.samefile(os.path.dirname(one), os.path.dirname(two)):
+            return False
+        if os.path.basename(one) == os.path.basename(two):
+            return True
+        # A second hard link is a name of its own.
+        return os.path.samefile(one, two) and os.lstat(one).st_nlink == 1
     except OSError:
         return False
 
@@ -305,7 +317,7 @@ class SourceBody(Body):
             self.progress = self._report
 
     def open(self) -> ByteStream:
-        stream = self._stream = self._driver.get(self._info.path)
+        stream = self._stream = self._driver.get(origin_of(self._info))
         return stream if self.progress is None else WatchedStream(stream, self._report)
 
     def check(self) -> None:
@@ -316,10 +328,10 @@ class SourceBody(Body):
                 now = os.fstat(self._stream.fileno())  # type: ignore[attr-defined]
                 same = now.st_size == then.size and now.st_mtime_ns == then.mtime_ns
             except (AttributeError, io.UnsupportedOperation):
-                info = self._driver.stat(then.path)
+                info = self._driver.stat(origin_of(then))
                 same = info.size == then.size and info.mtime_ns == then.mtime_ns
             if not same:
-                raise SourceChanged(op="get", path=then.path, scheme=self._driver.scheme)
+                raise SourceChanged(op="get", path=origin_of(then), scheme=self._driver.scheme)
 
     def _report(self, count: int) -> None:
         self._moved(count, self._info.path)
