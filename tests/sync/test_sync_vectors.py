@@ -18,12 +18,6 @@ CASES: list[dict[str, Any]] = json.loads((Path(__file__).parents[1] / "vectors" 
 ]
 
 NOT_YET: dict[str, str] = {
-    "--backup-dir": "backups are built in the next step",
-    "--suffix": "backups are built in the next step",
-    "--compare-dest": "other places to compare with are built in the next step",
-    "--copy-dest": "other places to copy from are built in the next step",
-    "--track-renames": "tracked renames are built in the next step",
-    "--delete-before": "modes of deleting are built in the next step",
     "--refresh-times": "not planned for the first release",
     "--ignore-case-sync": "names that are equal but for case are built in the next step",
     "--no-unicode-normalization": "names that are equal after NFC are built in the next step",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final, Literal
 
 import click
 
@@ -38,8 +38,10 @@ _OPTIONS = (
     click.option("--create-empty-src-dirs", is_flag=True, help="Make folders that are empty at the source."),
     click.option("--verify", is_flag=True, help="Compare contents after each transfer; move always does."),
     click.option("--transfers", type=click.IntRange(1, 1024), default=4, show_default=True, help="Side by side."),
-    click.option("--checkers", type=click.IntRange(1, 1024), default=8, hidden=True),
-    click.option("--retries", type=int, default=3, hidden=True),
+    click.option("--checkers", type=click.IntRange(1, 1024), default=8, help="Questions side by side."),
+    click.option("--retries", type=int, default=3, show_default=True, help="Try what failed so often in all."),
+    click.option("--retries-sleep", type=_flags.DURATION, default="0s", help="Wait so long before trying again."),
+    click.option("--low-level-retries", type=int, help="Repeat a single call so often at most.  [default: 10]"),
     click.option("--max-transfer", type=_flags.SIZE, help="Begin no more transfers after so many bytes (exit 8)."),
     click.option(
         "--cutoff-mode",
@@ -49,6 +51,18 @@ _OPTIONS = (
     ),
     click.option("--bwlimit", type=_flags.SIZE, help="Most bytes per second, all transfers together."),
     click.option("--tpslimit", type=float, help="Most calls per second to each side."),
+    click.option("--max-duration", type=_flags.DURATION, help="Begin no more transfers after that time (exit 10)."),
+    click.option("--order-by", metavar="ORDER", default="", help="size, name or modtime, with ,desc or ,mixed."),
+    click.option("--check-first", is_flag=True, help="Make the whole plan before the first transfer."),
+    click.option("--no-traverse", is_flag=True, help="Look each object up instead of listing DEST."),
+    click.option("--no-check-dest", is_flag=True, help="Copy all without looking at DEST."),
+    click.option("--inplace", is_flag=True, help="Write under the final name (unsafe if interrupted)."),
+    click.option("--backup-dir", metavar="PLACE", help="Keep there what is replaced or deleted."),
+    click.option("--suffix", default="", metavar="TEXT", help="What the names of kept versions end with."),
+    click.option("--suffix-keep-extension", is_flag=True, help="Put the suffix before the extension."),
+    click.option("--compare-dest", multiple=True, metavar="PLACE", help="Do not copy what is equal there."),
+    click.option("--copy-dest", multiple=True, metavar="PLACE", help="Copy from there what is equal there."),
+    click.option("-i", "--interactive", is_flag=True, help="Ask before each change."),
     click.option("--error-on-no-transfer", is_flag=True, help="Exit with 9 if nothing was transferred."),
 )
 
@@ -57,7 +71,17 @@ _DELETING = (
     click.option("--max-delete-size", type=_flags.SIZE, help="Refuse to start if more bytes would be deleted."),
     click.option("--delete-excluded", is_flag=True, help="Delete at the destination what filters leave out, too."),
     click.option("--allow-empty-source", is_flag=True, help="An empty source is meant: delete everything."),
-    click.option("--delete-after", is_flag=True, help="Delete when all transfers are done (always so)."),
+    click.option("--delete-before", is_flag=True, help="Delete before the transfers."),
+    click.option("--delete-during", is_flag=True, help="Delete as soon as a folder of SOURCE is listed."),
+    click.option("--delete-after", is_flag=True, help="Delete when all transfers are done (the default)."),
+    click.option("--ignore-errors", is_flag=True, hidden=True),
+    click.option("--track-renames", is_flag=True, help="Rename at DEST what has the same content elsewhere."),
+    click.option(
+        "--track-renames-strategy",
+        default="hash",
+        metavar="WHAT",
+        help="Where to look for it: hash, modtime, leaf, with commas; the content decides.",
+    ),
 )
 
 
@@ -80,8 +104,11 @@ def options(given: dict[str, Any]) -> Options:
     if given.pop("delete_excluded", False):
         selection = selection.delete_excluded()
     max_delete = given.pop("max_delete", -1)
-    for accepted in ("checkers", "retries", "delete_after"):
-        given.pop(accepted, None)
+    modes = [mode for mode in ("before", "during", "after") if given.pop(f"delete_{mode}", False)]
+    if len(modes) > 1:
+        raise click.UsageError(f"--delete-{modes[0]} and --delete-{modes[1]} exclude each other")
+    # Deletes are protected folder by folder, so that errors elsewhere do not keep them from being done.
+    given.pop("ignore_errors", None)
     return Options(
         filter=selection,
         compare=compare,
@@ -101,6 +128,46 @@ def options(given: dict[str, Any]) -> Options:
         allow_empty_source=given.pop("allow_empty_source", False),
         max_transfer=given.pop("max_transfer"),
         cutoff=given.pop("cutoff_mode").upper(),
+        max_duration=given.pop("max_duration"),
+        delete_mode=_MODES[modes[0]] if modes else "after",
+        suffix=given.pop("suffix"),
+        suffix_keep_extension=given.pop("suffix_keep_extension"),
+        track_renames=given.pop("track_renames", False),
+        rename_by=_traits(given.pop("track_renames_strategy", "hash")),
+        order_by=_order(given.pop("order_by")),
+        check_first=given.pop("check_first"),
+        traverse=not given.pop("no_traverse"),
+        check_dest=not given.pop("no_check_dest"),
+        inplace=given.pop("inplace"),
+        attempts=max(given.pop("retries"), 1),
+        attempts_wait=given.pop("retries_sleep") or 0.0,
+        checkers=given.pop("checkers"),
         transfers=given.pop("transfers"),
         dry_run=given.pop("dry_run"),
     )
+
+
+_MODES: Final[dict[str, Literal["before", "during", "after"]]] = {
+    "before": "before",
+    "during": "during",
+    "after": "after",
+}
+
+
+def _traits(text: str) -> frozenset[Literal["hash", "modtime", "leaf"]]:
+    known: dict[str, Literal["hash", "modtime", "leaf"]] = {"hash": "hash", "modtime": "modtime", "leaf": "leaf"}
+    names = text.lower().split(",")
+    if unknown := [name for name in names if name not in known]:
+        raise click.UsageError(f"--track-renames-strategy: unknown {unknown[0]!r}; known: hash, modtime, leaf")
+    return frozenset(known[name] for name in names)
+
+
+def _order(text: str) -> str:
+    if text:
+        from omnistorage.sync.ordering import parse_order
+
+        try:
+            parse_order(text)
+        except ValueError as exc:
+            raise click.UsageError(f"--order-by: {exc}") from None
+    return text

@@ -161,10 +161,18 @@ def words_of(outcome: Outcome) -> tuple[str, str] | None:
     if action.verb is Verb.COPY:
         if outcome.renamed:
             return "info", "Moved (renamed)"
-        return "info", "Copied (new)" if action.dst is None else "Copied (replaced existing)"
+        return "info", "Copied (new)" if action.dst is None else f"Copied (replaced existing{_kept(outcome)})"
+    if action.verb is Verb.RENAME and action.dst is not None:
+        return "info", f"Renamed from {printable(action.dst.path)!r}"
+    if action.verb is Verb.DELETE:
+        return "info", "Deleted" if not outcome.backup else f"Moved to {printable(outcome.backup)!r} as a backup"
     if action.verb is Verb.SKIP:
         return ("notice" if "regular" in action.reason or "vanished" in action.reason else "info"), action.reason
     return _DONE.get(action.verb)
+
+
+def _kept(outcome: Outcome) -> str:
+    return f", old version kept as {printable(outcome.backup)!r}" if outcome.backup else ""
 
 
 def plan_words_of(outcome: Outcome) -> str | None:
@@ -179,7 +187,6 @@ def plan_words_of(outcome: Outcome) -> str | None:
 
 _DONE: dict[Verb, tuple[str, str]] = {
     Verb.TOUCH: ("info", "Updated modification time in destination"),
-    Verb.DELETE: ("info", "Deleted"),
     Verb.RMDIR: ("info", "Removed directory"),
     Verb.MKDIR: ("info", "Made directory"),
     Verb.KEEP: ("debug", "Unchanged skipping"),
@@ -188,6 +195,7 @@ _WOULD: dict[Verb, str] = {
     Verb.COPY: "copy",
     Verb.TOUCH: "update modification time",
     Verb.DELETE: "delete",
+    Verb.RENAME: "rename",
     Verb.RMDIR: "remove directory",
     Verb.MKDIR: "make directory",
 }

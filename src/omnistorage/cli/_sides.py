@@ -6,20 +6,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from omnistorage.core.errors import NotADirectory, NotFound
-from omnistorage.opening import locate
+from omnistorage.opening import locate, resolve
 from omnistorage.storage import LayerMaker, Storage
 
 from ._exits import FAILED, NO_DIRECTORY, Exit
 
 
 @contextmanager
-def source(text: str, config: str | None, *layers: LayerMaker) -> Iterator[tuple[Storage, str]]:
+def source(
+    text: str, config: str | None, *layers: LayerMaker, retries: int | None = None
+) -> Iterator[tuple[Storage, str]]:
     """Open the place that bytes come from, and the name of the object in it if it is a single one.
 
     Raises:
         Exit: There is nothing, or something that is neither an object nor a folder.
     """
-    storage, name = locate(text, *layers, config=config)
+    storage, name = locate(text, *layers, config=config, **_given(text, retries, config))
     with storage:
         if name and not storage.stat(name).is_file:
             raise Exit(FAILED, f"{text!r} is not a regular file")
@@ -34,14 +36,21 @@ def source(text: str, config: str | None, *layers: LayerMaker) -> Iterator[tuple
 
 
 @contextmanager
-def destination(text: str, config: str | None, *layers: LayerMaker) -> Iterator[Storage]:
+def destination(text: str, config: str | None, *layers: LayerMaker, retries: int | None = None) -> Iterator[Storage]:
     """Open the folder that bytes go to; it need not exist.
 
     Raises:
         Exit: It is an object.
     """
-    storage, name = locate(text, *layers, config=config)
+    storage, name = locate(text, *layers, config=config, **_given(text, retries, config))
     with storage:
         if name:
             raise Exit(FAILED, f"{text!r} is a file, not a directory")
         yield storage
+
+
+def _given(text: str, retries: int | None, config: str | None) -> dict[str, int]:
+    """Return the option that says how often a call is repeated; calls to this machine are not."""
+    if retries is None or resolve(text, config=config).scheme in ("file", "memory"):
+        return {}
+    return {"retries": max(retries - 1, 0)}

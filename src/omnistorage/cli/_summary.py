@@ -15,9 +15,16 @@ def lines(result: Result) -> list[str]:
             f"{format_size(result.bytes)} / {format_size(result.planned_bytes)}, "
             f"{_percent(result.bytes, result.planned_bytes)}, {format_size(round(rate))}/s",
         ),
-        ("Transferred", f"{result.transferred} objects" + (f", {result.renamed} renamed" if result.renamed else "")),
+        (
+            "Transferred",
+            f"{result.transferred} objects" + _of_these(result.server_moves, "moved by the storage itself"),
+        ),
         ("Checks", f"{result.checked} compared, {result.listed} listed"),
     ]
+    if result.renamed:
+        rows.append(("Renamed", f"{result.renamed} (by content)"))
+    if result.backed_up:
+        rows.append(("Backed up", f"{result.backed_up} (old versions)"))
     if result.touched:
         rows.append(("Times set", str(result.touched)))
     if result.deleted or result.deleted_dirs:
@@ -39,6 +46,10 @@ def lines(result: Result) -> list[str]:
         rows.append(("Ended early", f"limit reached: --{result.limit.replace('_', '-')}"))
     rows.append(("Elapsed time", format_duration(result.elapsed)))
     return [f"{name + ':':<15}{text}" for name, text in rows]
+
+
+def _of_these(count: int, words: str) -> str:
+    return f", {count} {words}" if count else ""
 
 
 def _percent(done: int, whole: int) -> str:

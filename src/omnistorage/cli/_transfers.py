@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import wraps
 from typing import Any
 
@@ -16,7 +16,7 @@ from omnistorage.storage import LayerMaker, Storage
 from omnistorage.sync.filters import Filter
 from omnistorage.sync.model import Outcome, Result, Verb
 from omnistorage.sync.options import Options
-from omnistorage.sync.run import Run
+from omnistorage.sync.run import Approve, Run
 
 from . import _choices, _flags, _sides, _summary
 from ._console import NOTICE, Console
@@ -39,10 +39,31 @@ def transferring(command: _flags.Command) -> _flags.Command:
             error_on_no_transfer=given.pop("error_on_no_transfer"),
             bwlimit=given.pop("bwlimit"),
             tpslimit=given.pop("tpslimit"),
+            low_level_retries=given.pop("low_level_retries"),
+            interactive=given.pop("interactive"),
+            beside=Beside(
+                backup=given.pop("backup_dir"),
+                compare_with=given.pop("compare_dest"),
+                copy_from=given.pop("copy_dest"),
+            ),
         )
         return command(job=job, **given)
 
     return _flags.common(_flags.filtering(_choices.choosing(wrapper)))
+
+
+class Beside(msgspec.Struct, frozen=True):
+    """Places that a transfer needs besides its two sides, as they stand on the command line.
+
+    Attributes:
+        backup: Where old versions go, or None.
+        compare_with: Where objects may be already.
+        copy_from: Where objects may be copied from.
+    """
+
+    backup: str | None
+    compare_with: tuple[str, ...]
+    copy_from: tuple[str, ...]
 
 
 class Job(msgspec.Struct):
@@ -58,6 +79,9 @@ class Job(msgspec.Struct):
         error_on_no_transfer: Exit with 9 if nothing was moved.
         bwlimit: Bytes per second, or None.
         tpslimit: Calls per second, or None.
+        low_level_retries: How often a single call is repeated at most, or None for what is configured.
+        interactive: Ask before each change.
+        beside: Other places.
     """
 
     options: Options
@@ -69,29 +93,32 @@ class Job(msgspec.Struct):
     error_on_no_transfer: bool
     bwlimit: int | None
     tpslimit: float | None
+    low_level_retries: int | None
+    interactive: bool
+    beside: Beside
 
     def folders(self, source: str, dest: str, *, delete: bool = False, move: bool = False) -> None:
         """Run from a place into a folder; a source that is a single object goes into it under its name."""
-        with self._source(source) as (src, name), _sides.destination(dest, self.config) as dst:
+        with self._source(source) as (src, name), self._dest(dest) as dst, self._beside() as options:
             if name:
                 # A filter cannot be about a single object that was named, and one object's absence deletes nothing.
-                one = msgspec.structs.replace(self.options, filter=Filter.only(name))
-                self.run(Run.between(src, dst, one, move=move))
+                one = msgspec.structs.replace(options, filter=Filter.only(name))
+                self.run(Run.between(src, dst, one, move=move, approve=self._approve))
             else:
-                self.run(Run.between(src, dst, self.options, delete=delete, move=move))
+                self.run(Run.between(src, dst, options, delete=delete, move=move, approve=self._approve))
 
     def exact(self, source: str, dest: str, *, move: bool = False) -> None:
         """Run from an object to exactly this name; from a folder, as ``folders``."""
         with self._source(source, dest if move else None) as (src, name):
             if not name:
-                with _sides.destination(dest, self.config) as dst:
-                    self.run(Run.between(src, dst, self.options, move=move))
+                with self._dest(dest) as dst, self._beside() as options:
+                    self.run(Run.between(src, dst, options, move=move, approve=self._approve))
                 return
             above, leaf = split(dest)
             if not leaf:
                 raise Exit(FAILED, f"{dest!r} names a folder; give the name of the object as well")
-            with _sides.destination(above, self.config) as dst:
-                self.run(Run.of_one(src, name, dst, leaf, self.options, move=move))
+            with self._dest(above) as dst, self._beside() as options:
+                self.run(Run.of_one(src, name, dst, leaf, options, move=move, approve=self._approve))
 
     def run(self, run: Run | None) -> None:
         """Do it, telling what happens, and end with the exit code that it has."""
@@ -138,13 +165,40 @@ class Job(msgspec.Struct):
     @contextmanager
     def _source(self, text: str, moved_to: str | None = None) -> Iterator[tuple[Storage, str]]:
         try:
-            with _sides.source(text, self.config, *self._limits()) as found:
+            with _sides.source(text, self.config, *self._limits(), retries=self.low_level_retries) as found:
                 yield found
         except Exit as exc:
             # rclone tells a missing object that was to be renamed from a missing folder that was to be moved.
             if exc.code != NO_DIRECTORY or moved_to is None or self._is_there(moved_to):
                 raise
             raise Exit(FAILED, str(exc)) from None
+
+    def _dest(self, text: str) -> AbstractContextManager[Storage]:
+        return _sides.destination(text, self.config, retries=self.low_level_retries)
+
+    @contextmanager
+    def _beside(self) -> Iterator[Options]:
+        """Open the other places, and give the options that name them."""
+        beside = self.beside
+        with ExitStack() as stack:
+
+            def opened(text: str) -> Storage:
+                return stack.enter_context(_sides.destination(text, self.config))
+
+            yield msgspec.structs.replace(
+                self.options,
+                backup=opened(beside.backup) if beside.backup is not None else None,
+                compare_with=tuple(map(opened, beside.compare_with)),
+                copy_from=tuple(map(opened, beside.copy_from)),
+            )
+
+    @property
+    def _approve(self) -> Approve | None:
+        if not self.interactive or self.options.dry_run:
+            return None
+        from ._asking import Asking
+
+        return Asking().approve
 
     def _is_there(self, text: str) -> bool:
         with open_remote(text, config=self.config) as storage:

@@ -40,10 +40,15 @@ def same_content(src: Driver, dst: Driver, path: str, name: str | None, *, dst_p
 def same_bytes(src: Driver, path: str, dst: Driver, dst_path: str) -> bool:
     """Read both objects and compare them."""
     with src.get(path) as one, dst.get(dst_path) as two:
-        first = read_exactly(one, _FIRST)
-        if first != read_exactly(two, _FIRST):
-            return False
-        return len(first) < _FIRST or _same_rest(one, two)
+        return same_streams(one, two)
+
+
+def same_streams(one: ByteStream, two: ByteStream) -> bool:
+    """Read two streams until they differ or end."""
+    first = read_exactly(one, _FIRST)
+    if first != read_exactly(two, _FIRST):
+        return False
+    return len(first) < _FIRST or _same_rest(one, two)
 
 
 def _same_rest(one: ByteStream, two: ByteStream) -> bool:

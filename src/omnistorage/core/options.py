@@ -26,6 +26,10 @@ class PutOptions(msgspec.Struct, frozen=True, kw_only=True):
         if_absent: Fail with AlreadyExists rather than replace.
         mode: POSIX permission bits to set, or None; ignored by services without them.
         consume: The body's local file is not needed afterwards: it may be renamed rather than copied.
+        link: The body's local file will never be written to again: it may get a second hard link rather than be
+            copied. Its time of modification and mode are then those of that file.
+        inplace: Write under the final name rather than a temporary one: less safe, but needs less space and keeps
+            what hangs on the file itself (hard links, owner). Ignored where there is no such difference.
     """
 
     content_type: str | None = None
@@ -34,6 +38,8 @@ class PutOptions(msgspec.Struct, frozen=True, kw_only=True):
     if_absent: bool = False
     mode: int | None = None
     consume: bool = False
+    link: bool = False
+    inplace: bool = False
 
     def __reduce__(self) -> tuple[object, ...]:
         # A read-only mapping does not pickle by itself.

@@ -66,11 +66,14 @@ class Body(ABC):
         local_path: The file of this machine that holds exactly these bytes, or None.
         progress: Called with the number of bytes that a driver moved by other means than reading the stream (the
             kernel); whoever reads the stream is seen doing so. May raise, to stop.
+        proof: Called with the bytes as they were stored, by drivers that can read them before the object gets its
+            name; raises to refuse them. Other drivers do not call it.
     """
 
     size: int | None = None
     local_path: str | None = None
     progress: Callable[[int], object] | None = None
+    proof: Callable[[ByteStream], object] | None = None
 
     @abstractmethod
     def open(self) -> ByteStream:

@@ -37,7 +37,7 @@ class Batch:
     def takes(self, item: PutItem) -> bool:
         """Say whether a file can be stored this way."""
         _, body, options = item
-        plain = type(body) is PlainFile and body.size <= SMALL
+        plain = type(body) is PlainFile and body.size <= SMALL and not options.inplace
         return plain and options.mtime_ns is not None and not options.if_absent and options.mode is None
 
     def put(self, item: PutItem) -> ObjectInfo:

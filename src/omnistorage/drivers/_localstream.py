@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from omnistorage.core.info import FILE, ObjectInfo
@@ -72,3 +73,11 @@ def window(stream: Any, offset: int, length: int | None) -> ByteStream:
     if offset:
         stream.seek(offset)
     return stream if length is None else Window(stream, length)
+
+
+def prove(fd: int, proof: Callable[[ByteStream], object]) -> None:
+    """Show what stands in an open file to ``proof``, which raises if that is not what was to be stored."""
+    stored = LocalStream(os.dup(fd), "", os.fstat(fd))
+    with stored:
+        stored.seek(0)
+        proof(stored)

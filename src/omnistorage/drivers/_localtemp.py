@@ -119,6 +119,29 @@ def publish(fd: int, temp: str, place: str, *, if_absent: bool, fsync: Fsync) ->
         sync_folder(os.path.dirname(place))
 
 
+def link_new(source: str, place: str, fsync: Fsync) -> bool:
+    """Give a file a second name, making the folder if need be; False if this file system cannot.
+
+    Raises:
+        AlreadyExists: There is something.
+    """
+    try:
+        try:
+            _link(source, place)
+        except FileNotFoundError:
+            make_folders(os.path.dirname(place), fsync)
+            _link(source, place)
+    except Unsupported:
+        return False
+    except OSError as exc:
+        if exc.errno != errno.EXDEV:
+            raise
+        return False
+    if fsync == "full":
+        sync_folder(os.path.dirname(place))
+    return True
+
+
 def make_folders(folder: str, fsync: Fsync) -> None:
     """Make a folder and those above it; one that is there is fine.
 

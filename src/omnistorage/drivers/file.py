@@ -36,9 +36,10 @@ from . import _locallinks as kept
 from . import _localtemp as temps
 from ._localbatch import Batch
 from ._localcopy import fill_file
+from ._localinplace import put_in_place
 from ._locallist import Cursor, brief_infos, describe, describe_names, kind_in_words, read_kinds, read_names
 from ._localroot import Root
-from ._localstream import LocalStream, window
+from ._localstream import LocalStream, prove, window
 from ._localupload import begin, resume
 
 __all__ = ["DRIVER", "LINK_SUFFIX", "TEMP", "FileDriver", "Options"]
@@ -168,10 +169,16 @@ class FileDriver(Driver):
         if self._keep and path.endswith(LINK_SUFFIX):
             self._root.distrust()
             return kept.put_link(path, place, body, options, self._fsync)
+        if options.link and body.local_path is not None:
+            linked = self._link(path, place, body, body.local_path, options)
+            if linked is not None:
+                return linked
         if options.if_absent:
             # Before the bytes travel; what comes about meanwhile is noticed at the end.
             if os.path.lexists(place):
                 raise AlreadyExists
+        elif options.inplace:
+            return put_in_place(path, place, body, options, self._fsync)
         elif options.consume and body.local_path is not None:
             moved = self._adopt(path, place, body, body.local_path, options)
             if moved is not None:
@@ -182,6 +189,8 @@ class FileDriver(Driver):
                 size = fill_file(fd, source, body)
                 if body.size is not None and size != body.size:
                     raise Truncated(f"{body.size} bytes were announced, {size} came")
+                if body.proof is not None:
+                    prove(fd, body.proof)
                 body.check()
             if options.mode is not None:
                 os.fchmod(fd, options.mode)
@@ -386,6 +395,13 @@ class FileDriver(Driver):
         if options.mtime_ns is not None:
             os.utime(place, ns=(options.mtime_ns, options.mtime_ns), follow_symlinks=False)
         return describe(path, os.lstat(place))
+
+    def _link(self, path: str, place: str, body: Body, local_path: str, options: PutOptions) -> ObjectInfo | None:
+        """Give a local file a second name in the storage; None if it must be copied."""
+        if not options.if_absent or not st.S_ISREG(os.lstat(local_path).st_mode):
+            return None
+        body.check()
+        return describe(path, os.lstat(place)) if temps.link_new(local_path, place, self._fsync) else None
 
     def _move_by_copy(self, src: str, dst: str) -> ObjectInfo:
         """Copy, and delete the source once the copy is whole and the source still what was copied."""

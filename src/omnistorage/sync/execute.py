@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from typing import Final
 
-from omnistorage.core.errors import Cancelled, NotEmpty, NotFound, StorageError
+from omnistorage.core.errors import Cancelled, NotEmpty, NotFound, SourceChanged, StorageError
 
+from .limits import Admission
 from .model import Action, Outcome, Verb
 from .scan import Scan
 from .spool import Spool
+from .timing import Held
 from .transfer import Transfer
 from .workers import Batch, Workers
 
@@ -19,51 +22,24 @@ BATCH_BYTES: Final = 4 << 20
 """Small objects travel in batches, so that handing them to a worker costs next to nothing for each."""
 
 
-class Admission:
-    """Says whether another transfer may begin; the first refusal ends all transfers."""
-
-    def __init__(self, limit: int | None, mode: str) -> None:
-        self._limit = limit
-        self._mode = mode
-        self._begun = 0
-        self._lock = threading.Lock()
-        self.reached = False
-
-    @property
-    def unlimited(self) -> bool:
-        """True if there is no limit to keep."""
-        return self._limit is None
-
-    def admit(self, size: int) -> bool:
-        """Count a transfer of ``size`` bytes, or refuse it.
-
-        SOFT lets the last transfer pass the limit; HARD and CAUTIOUS do not begin one that would, and CAUTIOUS
-        goes on with smaller ones.
-        """
-        if self._limit is None:
-            return True
-        with self._lock:
-            if self.reached and self._mode != "CAUTIOUS":
-                return False
-            over = self._begun >= self._limit if self._mode == "SOFT" else self._begun + size > self._limit
-            if over:
-                self.reached = True
-                return False
-            self._begun += size
-            return True
+_WORK: Final = frozenset((Verb.COPY, Verb.COMPARE, Verb.TOUCH, Verb.RENAME))
+"""What workers do side by side."""
 
 
 class Execution:
     """One run through a plan; iterate it once.
 
     Args:
-        actions: The plan; pulled as workers become free.
+        actions: The plan; pulled as workers become free. Read twice if deletes come first.
         transfer: Does single actions.
         workers: Do the batches.
         admission: Ends transfers at a limit.
         src_scan: Tells under which directories the source is known, so that deletes are safe.
         dst_scan: Tells under which directories the destination is known.
         before_deletes: Called once before the first delete; may raise to refuse them.
+        delete_mode: When deletes are done: ``before``, ``during`` or ``after`` the transfers.
+        attempts: How often a transfer is tried in all, if its failure may pass.
+        wait: Seconds between two rounds of attempts.
     """
 
     def __init__(
@@ -76,6 +52,9 @@ class Execution:
         src_scan: Scan,
         dst_scan: Scan,
         before_deletes: Callable[[], None],
+        delete_mode: str = "after",
+        attempts: int = 1,
+        wait: float = 0.0,
     ) -> None:
         self._actions = actions
         self._transfer = transfer
@@ -84,47 +63,98 @@ class Execution:
         self._src_scan = src_scan
         self._dst_scan = dst_scan
         self._before_deletes = before_deletes
+        self._may_delete = False
+        self._mode = delete_mode
+        self._attempts = attempts
+        self._wait = wait
         self._deletes: Spool[Action] = Spool()
         self._rmdirs: Spool[Action] = Spool()
+        self._held = Held(src_scan)
         self.protected = 0
 
     def __iter__(self) -> Iterator[Outcome]:
-        workers = self._workers
         try:
-            for outcomes in workers.run(self._batches()):
-                yield from outcomes
-            if self._admission.reached:
-                # The run ended early: what it would have replaced is not there yet.
-                return
-            if self._deletes or self._rmdirs:
-                self._before_deletes()
-            deletes = _grouped(self._safe(self._deletes))
-            for outcomes in workers.run(deletes):
-                yield from outcomes
-            for action in self._safe(self._rmdirs):
-                yield _unless_filled(self._transfer.do(action))
+            yield from self._steps()
         except BaseException:
             self._transfer.cancel()
             raise
         finally:
-            workers.close()
+            self._workers.close()
+            self._held.close()
             self._deletes.close()
             self._rmdirs.close()
 
-    def _batches(self) -> Iterator[Batch[Action, Outcome]]:
+    def _steps(self) -> Iterator[Outcome]:
+        if self._mode == "before":
+            for action in self._actions:
+                self._put_off(action)
+            yield from self._delete()
+        again: Spool[Action] = Spool()
+        yield from self._transfers(self._actions, again)
+        for _ in range(self._attempts - 2):
+            if not again or self._admission.reached:
+                break
+            time.sleep(self._wait)
+            failed, again = again, Spool()
+            yield from self._transfers(failed, again)
+            failed.close()
+        if again:
+            time.sleep(self._wait)
+            yield from self._transfers(again, None)
+        again.close()
+        # After a run that ended early, what would have been in the place of others is not there yet.
+        if self._mode != "before" and not self._admission.reached:
+            yield from self._delete()
+
+    def _transfers(self, actions: Iterable[Action], again: Spool[Action] | None) -> Iterator[Outcome]:
+        """Do all but deletes; what is worth another attempt goes to ``again`` and yields nothing yet."""
+        for outcomes in self._workers.run(self._batches(actions)):
+            for outcome in outcomes:
+                if again is not None and self._attempts > 1 and _may_pass(outcome):
+                    again.append(self._transfer.look_again(outcome.action))
+                else:
+                    yield outcome
+
+    def _delete(self) -> Iterator[Outcome]:
+        """Do the deletes that were put off."""
+        deletes = chain(self._held.rest(), self._deletes)
+        for outcomes in self._workers.run(self._grouped(self._safe(deletes))):
+            yield from outcomes
+        for action in self._safe(self._rmdirs):
+            self._ask_before_deletes()
+            yield _unless_filled(self._transfer.do(action))
+
+    def _put_off(self, action: Action) -> bool:
+        """Keep a delete for later; say whether it is one."""
+        if action.verb is Verb.RMDIR:
+            # It may still hold what is protected, or a delete that waits; so these always come last.
+            self._rmdirs.append(action)
+        elif action.verb is Verb.DELETE:
+            if self._mode == "during":
+                self._held.add(action)
+            else:
+                self._deletes.append(action)
+        else:
+            return False
+        return True
+
+    def _batches(self, actions: Iterable[Action]) -> Iterator[Batch[Action, Outcome]]:
         """Gather transfers; what needs no worker passes as an outcome, deletes are kept for later."""
         batch: list[Action] = []
         size = 0
-        largest = 1 if not self._admission.unlimited else BATCH_COUNT
-        for action in self._actions:
+        admission = self._admission
+        largest = 1 if admission.counts_bytes else BATCH_COUNT
+        first_pass = self._mode != "before"
+        during = self._mode == "during"
+        for action in actions:
             verb = action.verb
-            if verb is Verb.DELETE:
-                self._deletes.append(action)
+            if verb is Verb.DELETE or verb is Verb.RMDIR:
+                if first_pass:
+                    self._put_off(action)
+                if during and self._src_scan.listed:
+                    yield from self._grouped(self._safe(self._held.ripe()))
                 continue
-            if verb is Verb.RMDIR:
-                self._rmdirs.append(action)
-                continue
-            if verb is not Verb.COPY and verb is not Verb.COMPARE and verb is not Verb.TOUCH:
+            if verb is not Verb.COPY and verb not in _WORK:
                 yield Batch(done=[self._settle(action)])
                 continue
             if self._dst_scan.broken and not self._dst_scan.knows(action.path):
@@ -132,7 +162,7 @@ class Execution:
                 continue
             bytes_ = (action.src.size or 0) if action.src is not None else 0
             # A COMPARE may move nothing; it asks for itself when it knows.
-            if verb is Verb.COPY and not self._admission.admit(bytes_):
+            if verb is Verb.COPY and not admission.admit(bytes_):
                 continue
             batch.append(action)
             size += bytes_
@@ -155,16 +185,29 @@ class Execution:
             else:
                 self.protected += 1
 
-
-def _grouped(actions: Iterable[Action]) -> Iterator[Batch[Action, Outcome]]:
-    batch: list[Action] = []
-    for action in actions:
-        batch.append(action)
-        if len(batch) == BATCH_COUNT:
+    def _grouped(self, actions: Iterable[Action]) -> Iterator[Batch[Action, Outcome]]:
+        batch: list[Action] = []
+        for action in actions:
+            self._ask_before_deletes()
+            batch.append(action)
+            if len(batch) == BATCH_COUNT:
+                yield Batch(batch)
+                batch = []
+        if batch:
             yield Batch(batch)
-            batch = []
-    if batch:
-        yield Batch(batch)
+
+    def _ask_before_deletes(self) -> None:
+        if not self._may_delete:
+            self._before_deletes()
+            self._may_delete = True
+
+
+def _may_pass(outcome: Outcome) -> bool:
+    """Say whether a failure is one that may be gone a little later."""
+    error = outcome.error
+    if error is None or outcome.action.verb is Verb.FAIL:
+        return False
+    return error.retryable or isinstance(error, SourceChanged)
 
 
 def _unless_filled(outcome: Outcome) -> Outcome:

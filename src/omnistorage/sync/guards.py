@@ -7,6 +7,7 @@ from omnistorage.core.errors import StorageError
 from omnistorage.core.units import format_size
 
 from .filters import Filter
+from .options import Options
 
 
 class GuardError(StorageError):
@@ -50,6 +51,50 @@ def refuse_overlap(src: Driver, dst: Driver, chosen: Filter) -> None:
         raise GuardError("the source lies inside the destination; its files would be deleted as extraneous")
     if chosen.is_trivial or chosen.allows_dir(between):
         raise GuardError(f"the destination lies inside the source; exclude it: --exclude '/{between}/**'")
+
+
+def refuse_contradictions(options: Options, *, delete: bool) -> None:
+    """Refuse what cannot be asked for at once.
+
+    Raises:
+        GuardError: Two options exclude each other.
+    """
+    if delete and options.track_renames and options.delete_mode == "before":
+        raise GuardError("--track-renames needs what --delete-before would have deleted; choose one of them")
+    if not options.check_dest:
+        if delete:
+            raise GuardError("--no-check-dest cannot be used with sync: what to delete is seen at the destination")
+        if options.backup is not None or options.suffix or options.immutable or options.ignore_existing:
+            raise GuardError(
+                "--no-check-dest cannot be used with --backup-dir, --suffix, --immutable or --ignore-existing"
+            )
+    if options.order_by:
+        from .ordering import parse_order
+
+        parse_order(options.order_by)
+
+
+def refuse_backup_overlap(src: Driver, dst: Driver, options: Options) -> None:
+    """Refuse to keep backups where the run itself reads or deletes.
+
+    Raises:
+        GuardError: The place of backups overlaps source or destination, and no filter keeps them apart.
+    """
+    if options.backup is None:
+        return
+    place = options.backup.driver
+    if relation(dst, place) == "" and not options.suffix:
+        raise GuardError("--backup-dir is the destination itself; name another folder, or give a --suffix")
+    for driver, name in ((dst, "destination"), (src, "source")):
+        between = relation(driver, place)
+        if between is None or (between == "" and name == "destination"):
+            continue
+        if between == "":
+            raise GuardError("--backup-dir is the source itself; name another folder")
+        if between == "..":
+            raise GuardError(f"the {name} lies inside --backup-dir; name another folder")
+        if options.filter.is_trivial or options.filter.allows_dir(between):
+            raise GuardError(f"--backup-dir lies inside the {name}; exclude it: --exclude '/{between}/**'")
 
 
 def refuse_empty_source() -> None:

@@ -58,12 +58,15 @@ def origin_of(info: ObjectInfo) -> str:
 
 
 class Verb(Enum):
-    """What is done with a path."""
+    """What is done with a path.
+
+    RENAME gives the object ``dst``, whose path is another one, the path of the action.
+    """
 
     COPY = "copy"
     COMPARE = "compare"
     TOUCH = "touch"
-    MOVE = "move"
+    RENAME = "rename"
     KEEP = "keep"
     SKIP = "skip"
     MKDIR = "mkdir"
@@ -145,6 +148,7 @@ class Outcome(msgspec.Struct, frozen=True):
         bytes: Bytes that were moved.
         verified: How the result is known to be right: ``hash``, ``size``, or empty where nothing was moved.
         renamed: The service renamed; no bytes were moved.
+        backup: Name under which the old version was kept, or empty.
     """
 
     action: Action
@@ -152,6 +156,7 @@ class Outcome(msgspec.Struct, frozen=True):
     bytes: int = 0
     verified: str = ""
     renamed: bool = False
+    backup: str = ""
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -185,7 +190,9 @@ class Result(msgspec.Struct):
         transferred: Objects copied or moved.
         bytes: Bytes moved.
         touched: Objects whose time of modification was set.
-        renamed: Objects moved by the service itself.
+        renamed: Objects that only got another path at the destination (``track_renames``).
+        server_moves: Objects that the service moved from the source to the destination; among ``transferred``.
+        backed_up: Objects of which the old version was kept.
         deleted: Objects deleted at the destination.
         deleted_bytes: Their size.
         deleted_dirs: Directories removed at the destination.
@@ -198,7 +205,7 @@ class Result(msgspec.Struct):
         failures: The first thousand of them.
         elapsed: Seconds from start to end.
         dry_run: Nothing was changed.
-        limit: The limit that ended the run early (``max_transfer``), or empty.
+        limit: The limit that ended the run early (``max_transfer``, ``max_duration``), or empty.
         exit_code: What a command should end with.
     """
 
@@ -211,6 +218,8 @@ class Result(msgspec.Struct):
     bytes: int = 0
     touched: int = 0
     renamed: int = 0
+    server_moves: int = 0
+    backed_up: int = 0
     deleted: int = 0
     deleted_bytes: int = 0
     deleted_dirs: int = 0
@@ -234,7 +243,7 @@ class Result(msgspec.Struct):
     @property
     def changed(self) -> int:
         """Number of changes made at the destination."""
-        return self.transferred + self.touched + self.deleted + self.deleted_dirs + self.made_dirs
+        return self.transferred + self.renamed + self.touched + self.deleted + self.deleted_dirs + self.made_dirs
 
     def raise_for_errors(self) -> None:
         """Raise the first failure, if there is one.

@@ -8,6 +8,7 @@ import msgspec
 
 from omnistorage.core.content import common_hash
 from omnistorage.core.driver import Driver
+from omnistorage.storage import Storage
 
 from .filters import Filter
 from .model import Compare, Policy
@@ -36,7 +37,26 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         allow_empty_source: An empty source is meant, and not a disk that is not mounted.
         max_transfer: Bytes after which no more transfers begin.
         cutoff: How that limit is kept: SOFT finishes what began, HARD and CAUTIOUS begin nothing that would pass it.
+        max_duration: Seconds after which no more transfers begin; HARD also stops those that run.
+        delete_mode: When objects are deleted: after all transfers, during them (each as soon as the listing of its
+            directory at the source is over), or before.
+        backup: Where what is replaced or deleted is kept, under the same path; no backup is ever overwritten.
+        suffix: What the name of a backup ends with; without ``backup`` it stands beside the new object.
+        suffix_keep_extension: Put the suffix before the extension.
+        compare_with: Places to look at as well: what is equal there is not copied.
+        copy_from: Places to look at as well: what is equal there is copied from there.
+        track_renames: Rename at the destination what has only another path at the source, on proof of its content.
+        rename_by: What narrows down the candidates for that: ``hash``, ``modtime``, ``leaf``; the content decides.
+        order_by: In which order to transfer: ``size``, ``name`` or ``modtime``, with ``,desc`` or ``,mixed``.
+        check_first: Make the whole plan before the first change.
+        traverse: List the destination; otherwise each object of the source is looked up there.
+        check_dest: Look at the destination at all; otherwise all is copied.
+        inplace: Write under the final name; an object that is being written, or was when the process was killed,
+            is neither the old nor the new one.
+        attempts: How often a transfer is tried in all, if its failure may pass.
+        attempts_wait: Seconds between two rounds of attempts.
         transfers: Transfers side by side.
+        checkers: Questions to storages side by side.
         dry_run: Change nothing; find out what would be done.
         every: Report objects that need nothing as well.
     """
@@ -59,7 +79,24 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     allow_empty_source: bool = False
     max_transfer: int | None = None
     cutoff: Literal["HARD", "SOFT", "CAUTIOUS"] = "HARD"
+    max_duration: float | None = None
+    delete_mode: Literal["after", "during", "before"] = "after"
+    backup: Storage | None = None
+    suffix: str = ""
+    suffix_keep_extension: bool = False
+    compare_with: tuple[Storage, ...] = ()
+    copy_from: tuple[Storage, ...] = ()
+    track_renames: bool = False
+    rename_by: frozenset[Literal["hash", "modtime", "leaf"]] = frozenset(("hash",))
+    order_by: str = ""
+    check_first: bool = False
+    traverse: bool = True
+    check_dest: bool = True
+    inplace: bool = False
+    attempts: int = 1
+    attempts_wait: float = 0.0
     transfers: int = 4
+    checkers: int = 8
     dry_run: bool = False
     every: bool = False
 

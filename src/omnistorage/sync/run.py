@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -13,14 +13,24 @@ from omnistorage.core.crossing import same_place
 from omnistorage.core.driver import Driver
 from omnistorage.core.errors import NotADirectory, NotFound, StorageError
 from omnistorage.core.info import DIR, ObjectInfo
-from omnistorage.core.paths import inside, parent
 from omnistorage.layers.alias import Alias
 from omnistorage.storage import Storage
 
-from .execute import Admission, Execution, is_cancelled
+from .accounts import Accounts
+from .backup import Backup
+from .elsewhere import Elsewhere
+from .execute import Execution, is_cancelled
 from .filters import Filter
-from .guards import refuse_deletes, refuse_empty_source, refuse_overlap, relation
-from .model import CONTENTS_DIFFER, Action, Event, Observer, Outcome, Result, Verb
+from .guards import (
+    refuse_backup_overlap,
+    refuse_contradictions,
+    refuse_deletes,
+    refuse_empty_source,
+    refuse_overlap,
+    relation,
+)
+from .limits import Admission
+from .model import Action, Event, Observer, Outcome, Pair, Result, Verb
 from .options import Options, policy_for
 from .pairing import pair
 from .plan import plan as decide
@@ -32,6 +42,12 @@ from .workers import Workers
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
+
+
+_LIMIT_CODES = {"max_transfer": 8, "max_duration": 10}
+
+Approve = Callable[[Action], bool]
+"""Asked before each change; False leaves that one out."""
 
 
 class Run:
@@ -53,15 +69,27 @@ class Run:
         move: bool = False,
         observer: Observer | None = None,
         executor: Executor | None = None,
+        approve: Approve | None = None,
     ) -> Run:
         """Prepare a run from one storage to another.
 
         Raises:
-            GuardError: The two overlap in a way that would do harm.
+            GuardError: The two overlap in a way that would do harm, or options contradict each other.
         """
         if delete or move:
             refuse_overlap(src.driver, dst.driver, options.filter)
-        return cls(src.driver, dst.driver, options, delete=delete, move=move, observer=observer, executor=executor)
+        refuse_contradictions(options, delete=delete)
+        refuse_backup_overlap(src.driver, dst.driver, options)
+        return cls(
+            src.driver,
+            dst.driver,
+            options,
+            delete=delete,
+            move=move,
+            observer=observer,
+            executor=executor,
+            approve=approve,
+        )
 
     @classmethod
     def of_one(
@@ -74,13 +102,14 @@ class Run:
         *,
         move: bool = False,
         observer: Observer | None = None,
+        approve: Approve | None = None,
     ) -> Run | None:
         """Prepare a run for one object and the name it is to get; None if it has that name already."""
         if same_place(src.driver, src_path, dst.driver, dst_path):
             return None
         shown = Alias(src.driver, src_path, dst_path)
         chosen = msgspec.structs.replace(options, filter=Filter.only(dst_path))
-        return cls(shown, dst.driver, chosen, move=move, observer=observer)
+        return cls(shown, dst.driver, chosen, move=move, observer=observer, approve=approve)
 
     def __init__(
         self,
@@ -92,6 +121,7 @@ class Run:
         move: bool = False,
         observer: Observer | None = None,
         executor: Executor | None = None,
+        approve: Approve | None = None,
     ) -> None:
         self.totals = Result(dry_run=options.dry_run, failures=[])
         self._src = src
@@ -105,8 +135,8 @@ class Run:
         self._src_scan = Scan(src, chosen, leave_out=within if within not in (None, "", "..") else None)
         everything = chosen.deletes_excluded and delete
         self._dst_scan = Scan(dst, Filter() if everything else chosen, missing_ok=True, folders=True)
-        self._changed_dirs: Spool[str] = Spool()
-        self._last_dir = ""
+        self._accounts = Accounts(self.totals, move=move)
+        self._approve: Approve | None = approve
 
     def result(self) -> Result:
         """Run to the end and return the sum."""
@@ -117,7 +147,7 @@ class Run:
     def __iter__(self) -> Iterator[Outcome]:
         began = time.monotonic()
         totals, options = self.totals, self._options
-        admission = Admission(options.max_transfer, options.cutoff)
+        admission = Admission(options.max_transfer, options.cutoff, options.max_duration)
         transfer = Transfer(
             self._src,
             self._dst,
@@ -125,7 +155,11 @@ class Run:
             observer=self.observer,
             verify=options.verify,
             dry_run=options.dry_run,
-            admit=None if admission.unlimited else admission.admit,
+            inplace=options.inplace,
+            admission=None if admission.unlimited else admission,
+            backup=self._backup(),
+            elsewhere=self._elsewhere(),
+            approve=self._approve,
         )
         near = self._src.features.local and self._dst.features.local
         execution = Execution(
@@ -136,38 +170,110 @@ class Run:
             src_scan=self._src_scan,
             dst_scan=self._dst_scan,
             before_deletes=self._before_deletes,
+            delete_mode=options.delete_mode,
+            attempts=options.attempts,
+            wait=options.attempts_wait,
         )
         try:
             for outcome in chain(execution, self._broken(), self._finish()):
                 if not is_cancelled(outcome):
-                    self._account(outcome)
+                    self._accounts.enter(outcome)
+                    if self.observer is not None:
+                        self.observer(Event("end", outcome.action.path, outcome.bytes, outcome))
                     yield outcome
         finally:
+            self._accounts.close()
             totals.protected = execution.protected
-            totals.limit = "max_transfer" if admission.reached else ""
+            totals.limit = admission.reached
             totals.listed = self._src_scan.listed + self._dst_scan.listed
             totals.elapsed = time.monotonic() - began
-            totals.exit_code = totals.exit_code or (8 if admission.reached else 0)
+            totals.exit_code = totals.exit_code or _LIMIT_CODES.get(admission.reached, 0)
 
     def _plan(self) -> Iterable[Action]:
         src_info = self._root(self._src)
         if src_info is not None and src_info.kind is not DIR:
             raise NotADirectory(scheme=self._src.scheme)
-        pairs = pair(self._src_scan, self._dst_scan)
-        actions = decide(pairs, self.policy, self.totals, every=self._options.every)
-        if not self.policy.delete or (self._options.max_delete is None and self._options.max_delete_size is None):
+        actions: Iterable[Action] = decide(self._pairs(), self.policy, self.totals, every=self._options.every)
+        if not self._needs_whole_plan():
             return actions
-        # A guard must know all deletes before the first change: so the whole plan is made first.
+        # A guard must know all deletes before the first change, and a rename has two ends: so the whole plan is
+        # made first.
         whole: Spool[Action] = Spool()
-        count = size = 0
         for action in actions:
             whole.append(action)
+        whole = self._with_renames(whole)
+        self._refuse_deletes(whole)
+        if self._options.order_by:
+            from .ordering import ordered, parse_order
+
+            return _spooled(ordered(whole, parse_order(self._options.order_by)))
+        return whole
+
+    def _pairs(self) -> Iterable[Pair]:
+        options = self._options
+        if (options.traverse and options.check_dest) or self.policy.delete:
+            return pair(self._src_scan, self._dst_scan)
+        from .lookup import looked_up, unseen
+
+        if not options.check_dest:
+            return unseen(self._src_scan)
+        return looked_up(self._src_scan, self._dst, self._dst_scan, workers=options.checkers)
+
+    def _needs_whole_plan(self) -> bool:
+        options = self._options
+        guarded = self.policy.delete and (options.max_delete is not None or options.max_delete_size is not None)
+        # A backup beside the objects would be taken for one of them by a listing that still goes on.
+        beside = bool(options.suffix) and options.backup is None
+        early = self.policy.delete and options.delete_mode == "before"
+        return guarded or beside or early or bool(options.order_by) or options.check_first or self._tracks
+
+    @property
+    def _tracks(self) -> bool:
+        return self._options.track_renames and self.policy.delete
+
+    def _with_renames(self, whole: Spool[Action]) -> Spool[Action]:
+        if not self._tracks:
+            return whole
+        from .renames import Renames
+
+        options = self._options
+        renames = Renames(self._src, self._dst, self.policy, options.rename_by, workers=options.checkers)
+        if not renames.possible:
+            return whole
+        found = _spooled(renames.find(whole, self._src_scan.knows))
+        whole.close()
+        return found
+
+    def _refuse_deletes(self, whole: Iterable[Action]) -> None:
+        options = self._options
+        if not self.policy.delete or (options.max_delete is None and options.max_delete_size is None):
+            return
+        count = size = 0
         for action in whole:
             if action.verb is Verb.DELETE and self._src_scan.knows(action.path):
                 count += 1
                 size += (action.dst.size or 0) if action.dst is not None else 0
-        refuse_deletes(count, size, self._options.max_delete, self._options.max_delete_size)
-        return whole
+        refuse_deletes(count, size, options.max_delete, options.max_delete_size)
+
+    def _backup(self) -> Backup | None:
+        options = self._options
+        if options.backup is None and not options.suffix:
+            return None
+        return Backup(
+            self._dst,
+            options.backup.driver if options.backup is not None else None,
+            options.suffix,
+            keep_extension=options.suffix_keep_extension,
+            linked=not options.inplace,
+        )
+
+    def _elsewhere(self) -> Elsewhere | None:
+        compare_with, copy_from = self._options.compare_with, self._options.copy_from
+        if not compare_with and not copy_from:
+            return None
+        return Elsewhere(
+            self._src, [one.driver for one in compare_with], [one.driver for one in copy_from], self.policy
+        )
 
     def _root(self, driver: Driver) -> ObjectInfo | None:
         """Describe the root of the source; services without directories may not know it."""
@@ -197,58 +303,6 @@ class Run:
             for folder, error in scan.broken.items():
                 yield Outcome(Action(Verb.FAIL, folder, "cannot be listed"), error)
 
-    def _account(self, outcome: Outcome) -> None:
-        totals, action = self.totals, outcome.action
-        verb = action.verb
-        if outcome.error is not None:
-            totals.errors += 1
-            if len(totals.failures) < 1000:
-                totals.failures.append(outcome)
-            if not totals.exit_code or totals.exit_code == 1:
-                totals.exit_code = action.exit_code
-        elif verb is Verb.COPY:
-            totals.transferred += 1
-            totals.bytes += outcome.bytes
-            totals.renamed += outcome.renamed
-            totals.unverified += outcome.verified == "size"
-            totals.deleted_sources += self.policy.move
-            if action.reason == CONTENTS_DIFFER:
-                # The plan could not know: the content had to be looked at.
-                totals.planned += 1
-                totals.planned_bytes += outcome.bytes
-            self._note_dir(action)
-        elif verb is Verb.TOUCH:
-            totals.touched += 1
-            totals.deleted_sources += self.policy.move
-        elif verb is Verb.DELETE:
-            totals.deleted += 1
-            totals.deleted_bytes += (action.dst.size or 0) if action.dst is not None else 0
-            self._note_dir(action)
-        elif verb is Verb.RMDIR:
-            totals.deleted_dirs += 1
-            self._note_dir(action)
-        elif verb is Verb.MKDIR:
-            totals.made_dirs += 1
-            self._note_dir(action)
-        elif verb is Verb.SKIP:
-            totals.skipped += 1
-        elif verb is Verb.KEEP and outcome.verified:
-            totals.equal += 1
-            totals.deleted_sources += self.policy.move
-        if self.observer is not None:
-            self.observer(Event("end", action.path, outcome.bytes, outcome))
-
-    def _note_dir(self, action: Action) -> None:
-        folder = action.path if action.verb is Verb.MKDIR else parent(action.path)
-        if folder == self._last_dir:
-            return
-        above = folder
-        # Those above it may be new as well; what the last one stood in is noted already.
-        while above and not inside(self._last_dir, above):
-            self._changed_dirs.append(above)
-            above = parent(above)
-        self._last_dir = folder
-
     def _finish(self) -> Iterator[Outcome]:
         """See to the directories, and report those that cannot be removed."""
         if self._options.dry_run:
@@ -275,7 +329,7 @@ class Run:
         if not able or not self._options.dir_times or self.policy.move:
             return
         done = ""
-        for folder in self._changed_dirs:
+        for folder in self._accounts.changed_dirs():
             if folder == done or not folder:
                 continue
             done = folder
@@ -286,4 +340,10 @@ class Run:
             except StorageError:
                 # A directory that is gone at either side has no time; the next run sees to the rest.
                 continue
-        self._changed_dirs.close()
+
+
+def _spooled(actions: Iterable[Action]) -> Spool[Action]:
+    spool: Spool[Action] = Spool()
+    for action in actions:
+        spool.append(action)
+    return spool

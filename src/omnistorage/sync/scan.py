@@ -29,6 +29,8 @@ class Scan:
         broken: Directory to the error that ended its listing early. What stands below one is not known, and
             nothing may be concluded from its absence.
         listed: Entries seen so far, before filtering.
+        folder: Directory in which the walk is; those that it was in before, and is not in now, are listed in full.
+        leaves_folders: That can be told: the service is listed directory by directory.
     """
 
     def __init__(
@@ -47,6 +49,8 @@ class Scan:
         self._missing_ok = missing_ok
         self._leave_out = leave_out
         self._folders = folders
+        self.folder = ""
+        self.leaves_folders = not driver.features.recursive and chosen.files is None
 
     def __iter__(self) -> Iterator[Infos]:
         try:
@@ -81,6 +85,7 @@ class Scan:
     def _all(self) -> Iterator[Infos]:
         for infos in walk(self._driver, failed=self._fail):
             self.listed += len(infos)
+            self.folder = infos[0].path.rpartition("/")[0]
             yield infos
 
     def _beside(self) -> Iterator[Infos]:
@@ -88,6 +93,7 @@ class Scan:
         left_out = self._leave_out
         for infos in walk(self._driver, enter=lambda info: info.path != left_out, failed=self._fail):
             self.listed += len(infos)
+            self.folder = infos[0].path.rpartition("/")[0]
             if infos[-1].path != left_out:
                 yield infos
             elif len(infos) > 1:
@@ -135,6 +141,7 @@ class Scan:
 
         for infos in walk(self._driver, enter=enter, failed=self._fail):
             self.listed += len(infos)
+            self.folder = infos[0].path.rpartition("/")[0]
             selected = [info for info in infos if allows(info)]
             if selected:
                 yield selected

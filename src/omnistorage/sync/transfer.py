@@ -2,28 +2,44 @@
 
 from __future__ import annotations
 
-import io
 import os
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import msgspec
 
-from omnistorage.core.content import same_content
+from omnistorage.core.content import digest, same_content, same_streams
 from omnistorage.core.driver import Driver, PutItem
 from omnistorage.core.errors import Cancelled, Corrupted, NotFound, SourceChanged, StorageError
-from omnistorage.core.info import ObjectInfo
+from omnistorage.core.hashes import hash_stream
+from omnistorage.core.info import FILE, ObjectInfo
 from omnistorage.core.options import PutOptions
-from omnistorage.core.streams import Body, ByteStream, PlainFile, fill
+from omnistorage.core.streams import ByteStream, PlainFile
 
-from .model import CONTENTS_DIFFER, Action, Compare, Event, Observer, Outcome, Policy, Verb, origin_of
+from .backup import Backup
+from .elsewhere import Elsewhere
+from .limits import Admission
+from .model import (
+    CONTENTS_DIFFER,
+    Action,
+    Compare,
+    Event,
+    Observer,
+    Outcome,
+    Policy,
+    Renamed,
+    Verb,
+    origin_of,
+    renamed,
+)
+from .source import SourceBody
 
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
+DECLINED: Final = "declined"
+ELSEWHERE: Final = "equal in a place to compare with"
+"""Reasons for not doing what was planned."""
 
-Moved = Callable[[int, str], object]
-"""Called with a number of bytes that were moved, and the path they belong to."""
+_CHANGES: Final = frozenset((Verb.COPY, Verb.TOUCH, Verb.RENAME, Verb.DELETE, Verb.MKDIR, Verb.RMDIR))
 
 WATCHED: Final = 1 << 20
 """Objects from so many bytes on report progress and can be stopped midway."""
@@ -39,7 +55,11 @@ class Transfer:
         observer: Gets events; None for none.
         verify: Compare hashes after each copy, reading back what was stored where the service must.
         dry_run: Change nothing; find out what would be done.
-        admit: Asked before a copy that only a look at the content showed to be needed; see ``Admission``.
+        inplace: Write under the final name.
+        admission: Asked before a copy that only a look at the content showed to be needed, and whether to go on.
+        backup: Keeps what is about to be replaced or deleted.
+        elsewhere: Other places that may hold an object already.
+        approve: Asked before each change; False leaves that one out.
     """
 
     def __init__(
@@ -51,7 +71,11 @@ class Transfer:
         observer: Observer | None = None,
         verify: bool = False,
         dry_run: bool = False,
-        admit: Callable[[int], bool] | None = None,
+        inplace: bool = False,
+        admission: Admission | None = None,
+        backup: Backup | None = None,
+        elsewhere: Elsewhere | None = None,
+        approve: Callable[[Action], bool] | None = None,
     ) -> None:
         self._src = src
         self._dst = dst
@@ -59,13 +83,18 @@ class Transfer:
         self._observer = observer
         self._verify = verify
         self._dry_run = dry_run
-        self._admit = admit
+        self._inplace = inplace
+        self._admission = admission
+        self._backup = backup
+        self._elsewhere = elsewhere
+        self._approve = approve
         self._stop = threading.Event()
         self._observer_failed: Exception | None = None
         # Layers that do not let the source be changed do not pass its folder on, either.
         self._can_rename = policy.move and src.local_root is not None
         self._plain_root = src.local_root
-        if dry_run or verify or policy.move or not dst.features.local:
+        special = dry_run or verify or inplace or elsewhere is not None or approve is not None
+        if special or policy.move or not dst.features.local:
             self._plain_root = None
 
     def cancel(self) -> None:
@@ -74,11 +103,17 @@ class Transfer:
 
     def batch(self, actions: list[Action]) -> list[Outcome]:
         """Do several actions, one after the other."""
-        if self._plain_root is None or len(actions) == 1 or not all(map(_is_plain_copy, actions)):
+        if self._plain_root is None or len(actions) == 1 or not all(map(self._is_plain_copy, actions)):
             return [self.do(action) for action in actions]
         if self._stop.is_set():
             return [Outcome(action, Cancelled(op="copy", path=action.path)) for action in actions]
         return self._copy_plain(actions, self._plain_root)
+
+    def _is_plain_copy(self, action: Action) -> bool:
+        src = action.src
+        if action.verb is not Verb.COPY or src is None or src.mtime_ns is None or src.size is None:
+            return False
+        return src.size < WATCHED and (action.dst is None or self._backup is None)
 
     def _copy_plain(self, actions: list[Action], root: str) -> list[Outcome]:
         """Hand small files of this machine over all at once."""
@@ -123,47 +158,87 @@ class Transfer:
         if verb is Verb.COMPARE:
             return self._compare(action)
         if self._dry_run:
-            return _imagined(action)
+            return self._imagined(action)
+        if self._approve is not None and verb in _CHANGES and not self._approve(action):
+            return Outcome(msgspec.structs.replace(action, verb=Verb.SKIP, reason=DECLINED))
         if verb is Verb.COPY:
             return self._copy(action)
         if verb is Verb.TOUCH:
             return self._touch(action)
         if verb is Verb.DELETE:
             return self._delete(action)
+        if verb is Verb.RENAME:
+            return self._rename(action)
         if verb is Verb.MKDIR:
             self._dst.mkdir(action.path)
         elif verb is Verb.RMDIR:
             self._dst.rmdir(action.path)
         return Outcome(action)
 
+    def _imagined(self, action: Action) -> Outcome:
+        """Return what would come of an action if it went well."""
+        if action.verb is not Verb.COPY or action.src is None:
+            return Outcome(action)
+        if self._elsewhere is not None and self._elsewhere.has(action.src):
+            return Outcome(msgspec.structs.replace(action, verb=Verb.KEEP, reason=ELSEWHERE))
+        return Outcome(action, bytes=action.src.size or 0)
+
     def _copy(self, action: Action) -> Outcome:
         src = action.src
         assert src is not None
+        if self._elsewhere is not None and self._elsewhere.has(src):
+            return Outcome(msgspec.structs.replace(action, verb=Verb.KEEP, reason=ELSEWHERE))
         large = src.size is None or src.size >= WATCHED
         if large and self._observer is not None:
             self._observer(Event("begin", action.path, src.size or 0))
-        body = SourceBody(self._src, src, self._moved if large else None)
-        if self._can_rename:
-            body.local_path = f"{self._src.local_root}/{origin_of(src)}"
+        body, near = self._body(src, large)
+        proves = self._verify or self._policy.move
+        if proves and not near:
+            body.proof = lambda stored: self._prove_stored(action, stored, body)
+        kept = [""]
+        if self._backup is not None and action.dst is not None:
+            body.before_end = lambda: self._keep(action.path, kept)
         options = PutOptions(
             mtime_ns=src.mtime_ns,
             content_type=src.content_type,
             metadata=src.metadata,
-            consume=self._can_rename,
+            consume=self._can_rename and body.local_path is not None,
+            inplace=self._inplace,
         )
+        if self._inplace and body.before_end is not None:
+            # There the old bytes are gone before the new ones have come.
+            body.before_end()
         stored = self._dst.put(action.path, body, options)
         if src.size is not None and stored.size is not None and stored.size != src.size:
             raise Corrupted(f"{src.size} bytes were sent, {stored.size} arrived", op="put", path=action.path)
-        if self._can_rename and self._gone(origin_of(src)):
-            return Outcome(action, bytes=0, verified="hash", renamed=True)
+        if options.consume and self._gone(origin_of(src)):
+            return Outcome(action, verified="hash", renamed=True, backup=kept[0])
         verified = "size"
         # A source is deleted only on proof of its content; a copy gets what was asked for.
-        if self._verify or self._policy.move:
-            self._prove(action)
+        if proves:
+            if not body.proven:
+                self._prove(action)
             verified = "hash"
         if self._policy.move:
             self._delete_source(action)
-        return Outcome(action, bytes=src.size if src.size is not None else stored.size or 0, verified=verified)
+        size = src.size if src.size is not None else stored.size or 0
+        return Outcome(action, bytes=size, verified=verified, backup=kept[0])
+
+    def _body(self, src: ObjectInfo, large: bool) -> tuple[SourceBody, bool]:
+        """Return the bytes to store, and whether they may be renamed to where they are wanted."""
+        other = self._elsewhere.find(src) if self._elsewhere is not None else None
+        if other is not None:
+            return SourceBody(*other, self._moved if large else None), False
+        body = SourceBody(self._src, src, self._moved if large else None)
+        if self._can_rename:
+            body.local_path = f"{self._src.local_root}/{origin_of(src)}"
+        return body, self._can_rename
+
+    def _keep(self, path: str, kept: list[str]) -> None:
+        """Keep the old version of an object, once, however often its storing is tried."""
+        assert self._backup is not None
+        if not kept[0]:
+            kept[0] = self._backup.keep(path)
 
     def _touch(self, action: Action) -> Outcome:
         src = action.src
@@ -174,13 +249,32 @@ class Transfer:
             return Outcome(action)
         return self._copy(msgspec.structs.replace(action, verb=Verb.COPY))
 
+    def _rename(self, action: Action) -> Outcome:
+        """Give an object of the destination the path that its twin has at the source."""
+        src, old = action.src, action.dst
+        assert src is not None
+        assert old is not None
+        dst, path = self._dst, action.path
+        now = dst.stat(old.path)
+        if now.size != old.size or now.mtime_ns != old.mtime_ns:
+            raise SourceChanged("changed since it was compared", op="move", path=old.path)
+        if dst.features.move:
+            dst.move(old.path, path)
+        else:
+            dst.copy(old.path, path)
+            dst.delete(old.path)
+        if src.mtime_ns != old.mtime_ns and src.mtime_ns is not None and dst.features.set_modified:
+            dst.set_modified(path, src.mtime_ns)
+        return Outcome(action, verified="hash", renamed=True)
+
     def _delete(self, action: Action) -> Outcome:
+        kept = self._backup.keep(action.path) if self._backup is not None else ""
         try:
             self._dst.delete(action.path)
         except NotFound:
             # Gone is what was wanted, whoever did it.
             return Outcome(action)
-        return Outcome(action)
+        return Outcome(action, backup=kept)
 
     def _compare(self, action: Action) -> Outcome:
         """Let the content decide, and do what follows from it."""
@@ -192,17 +286,16 @@ class Transfer:
                 reason = "immutable, but differs: contents differ"
                 action = msgspec.structs.replace(action, verb=Verb.FAIL, reason=reason, exit_code=6)
                 return Outcome(action, StorageError(reason, op="sync", path=action.path))
-            if self._admit is not None and not self._admit(src.size or 0):
+            if self._admission is not None and not self._admission.admit(src.size or 0):
                 return Outcome(action, Cancelled("the limit is reached", op="put", path=action.path))
             action = msgspec.structs.replace(action, verb=Verb.COPY, reason=CONTENTS_DIFFER)
-            return _imagined(action) if self._dry_run else self._copy(action)
+            return self._do(action)
         action = msgspec.structs.replace(action, verb=Verb.KEEP, reason="equal content")
         if self._wants_touch(src, dst):
             action = msgspec.structs.replace(action, verb=Verb.TOUCH, reason="only the time of modification differs")
-            if not self._dry_run:
-                touched = self._touch(action)
-                if touched.action.verb is Verb.COPY:
-                    return touched
+            touched = self._do(action)
+            if touched.action.verb is not Verb.TOUCH:
+                return touched
         if policy.move and not self._dry_run:
             self._delete_source(action)
         return Outcome(action, verified="hash")
@@ -238,8 +331,34 @@ class Transfer:
         name = self._policy.hash_name
         return not same_content(self._src, self._dst, _origin(action), name, dst_path=action.path)
 
+    def _prove_stored(self, action: Action, stored: ByteStream, body: SourceBody) -> None:
+        """Compare what was stored with the source, before it gets its name."""
+        path, name = _origin(action), self._policy.hash_name
+        if self._src.features.local or name is None:
+            with self._src.get(path) as source:
+                same = same_streams(source, stored)
+        else:
+            same = hash_stream(stored, (name,))[name] == digest(self._src, path, name, action.src)
+        if not same:
+            raise Corrupted("the stored bytes are not those of the source", op="put", path=action.path)
+        body.proven = True
+
+    def look_again(self, action: Action) -> Action:
+        """Return an action that failed as it is to be tried again: with what the source says now."""
+        src = action.src
+        if src is None or action.verb is Verb.RENAME:
+            return action
+        try:
+            now = self._src.stat(origin_of(src))
+        except StorageError:
+            return action
+        if now.kind is not FILE:
+            return action
+        again = now if type(src) is not Renamed else renamed(now, path=src.path)
+        return msgspec.structs.replace(action, src=again)
+
     def _moved(self, count: int, path: str) -> None:
-        if self._stop.is_set():
+        if self._stop.is_set() or (self._admission is not None and self._admission.stops()):
             raise Cancelled(op="put", path=path)
         if self._observer is not None:
             try:
@@ -266,13 +385,6 @@ class Transfer:
             return False
 
 
-def _is_plain_copy(action: Action) -> bool:
-    src = action.src
-    if action.verb is not Verb.COPY or src is None or src.mtime_ns is None or src.size is None:
-        return False
-    return src.size < WATCHED
-
-
 def _root_of(driver: Driver) -> str | None:
     """Return the folder of this machine that a storage stands for, also where layers hide it from the kernel."""
     if driver.local_root is not None:
@@ -296,73 +408,3 @@ def _same(one: str, two: str) -> bool:
         return os.path.samefile(one, two) and os.lstat(one).st_nlink == 1
     except OSError:
         return False
-
-
-def _imagined(action: Action) -> Outcome:
-    """Return what would come of an action if it went well."""
-    if action.verb is not Verb.COPY or action.src is None:
-        return Outcome(action)
-    return Outcome(action, bytes=action.src.size or 0)
-
-
-class SourceBody(Body):
-    """An object of the source, as something that the destination can store."""
-
-    def __init__(self, driver: Driver, info: ObjectInfo, moved: Moved | None) -> None:
-        self._driver = driver
-        self._info = info
-        self.size = info.size
-        if moved is not None:
-            self._moved = moved
-            self.progress = self._report
-
-    def open(self) -> ByteStream:
-        stream = self._stream = self._driver.get(origin_of(self._info))
-        return stream if self.progress is None else WatchedStream(stream, self._report)
-
-    def check(self) -> None:
-        # Where asking is free. Elsewhere a whole object is sent by one answer, and cannot change midway.
-        if self._driver.features.local:
-            then = self._info
-            try:
-                now = os.fstat(self._stream.fileno())  # type: ignore[attr-defined]
-                same = now.st_size == then.size and now.st_mtime_ns == then.mtime_ns
-            except (AttributeError, io.UnsupportedOperation):
-                info = self._driver.stat(origin_of(then))
-                same = info.size == then.size and info.mtime_ns == then.mtime_ns
-            if not same:
-                raise SourceChanged(op="get", path=origin_of(then), scheme=self._driver.scheme)
-
-    def _report(self, count: int) -> None:
-        self._moved(count, self._info.path)
-
-
-class WatchedStream(io.RawIOBase):
-    """A stream that says how many bytes were read; the kernel may still copy from its descriptor."""
-
-    def __init__(self, stream: ByteStream, report: Callable[[int], object]) -> None:
-        self._stream = stream
-        self._report = report
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1, /) -> bytes:
-        data = self._stream.read(size)
-        self._report(len(data))
-        return data
-
-    def readinto(self, buffer: WriteableBuffer, /) -> int:
-        count = fill(self._stream, buffer)
-        self._report(count)
-        return count
-
-    def fileno(self) -> int:
-        fileno = getattr(self._stream, "fileno", None)
-        if fileno is None:
-            raise io.UnsupportedOperation("fileno")
-        return int(fileno())
-
-    def close(self) -> None:
-        self._stream.close()
-        super().close()

@@ -1,0 +1,61 @@
+"""Writing a local file under its final name, for those who ask for it: what they gain is said in ``PutOptions``."""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+from omnistorage.core.errors import SpecialFile, Truncated
+from omnistorage.core.info import FILE, ObjectInfo
+from omnistorage.core.options import PutOptions
+from omnistorage.core.streams import Body
+
+from . import _localtemp as temps
+from ._localcopy import fill_file
+from ._locallist import kind_in_words
+from ._localstream import prove
+
+_WRITE: Final = os.O_RDWR | os.O_CREAT | temps.CLOEXEC | temps.BINARY | temps.NOFOLLOW | temps.NONBLOCK
+
+
+def put_in_place(path: str, place: str, body: Body, options: PutOptions, fsync: temps.Fsync) -> ObjectInfo:
+    """Write ``body`` into the file ``place``, as it comes; a failure leaves what had come until then.
+
+    The source is opened before the old bytes go, so that a source which is not there costs nothing.
+    """
+    with body.open() as source:
+        fd = _open(place, fsync)
+        try:
+            os.ftruncate(fd, 0)
+            size = fill_file(fd, source, body)
+            if body.size is not None and size != body.size:
+                raise Truncated(f"{body.size} bytes were announced, {size} came")
+            if body.proof is not None:
+                prove(fd, body.proof)
+            body.check()
+            if options.mode is not None:
+                os.fchmod(fd, options.mode)
+            if options.mtime_ns is not None:
+                os.utime(fd, ns=(options.mtime_ns, options.mtime_ns))
+            if fsync != "never":
+                os.fsync(fd)
+            mtime_ns = os.fstat(fd).st_mtime_ns
+        finally:
+            os.close(fd)
+    if fsync == "full":
+        temps.sync_folder(os.path.dirname(place))
+    return ObjectInfo(path, FILE, size, mtime_ns)
+
+
+def _open(place: str, fsync: temps.Fsync) -> int:
+    try:
+        return _regular(place)
+    except FileNotFoundError:
+        temps.make_folders(os.path.dirname(place), fsync)
+        return _regular(place)
+
+
+def _regular(place: str) -> int:
+    if os.path.lexists(place) and not os.path.isfile(place) and not os.path.isdir(place):
+        raise SpecialFile(f"is {kind_in_words(place)}, not a regular file")
+    return os.open(place, _WRITE, 0o666)

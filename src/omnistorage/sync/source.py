@@ -1,0 +1,93 @@
+"""The source of a transfer, as something that a destination can store."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from omnistorage.core.driver import Driver
+from omnistorage.core.errors import SourceChanged
+from omnistorage.core.info import ObjectInfo
+from omnistorage.core.streams import Body, ByteStream, fill
+
+from .model import origin_of
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+Moved = Callable[[int, str], object]
+"""Called with a number of bytes that were moved, and the path they belong to."""
+
+
+class SourceBody(Body):
+    """An object of the source, as something that the destination can store.
+
+    Attributes:
+        proven: What was stored has been compared with the source.
+        before_end: Called when all has arrived and is right, before the object appears.
+    """
+
+    def __init__(self, driver: Driver, info: ObjectInfo, moved: Moved | None) -> None:
+        self._driver = driver
+        self._info = info
+        self.size = info.size
+        self.proven = False
+        self.before_end: Callable[[], object] | None = None
+        if moved is not None:
+            self._moved = moved
+            self.progress = self._report
+
+    def open(self) -> ByteStream:
+        stream = self._stream = self._driver.get(origin_of(self._info))
+        return stream if self.progress is None else WatchedStream(stream, self._report)
+
+    def check(self) -> None:
+        # Where asking is free. Elsewhere a whole object is sent by one answer, and cannot change midway.
+        if self._driver.features.local:
+            then = self._info
+            try:
+                now = os.fstat(self._stream.fileno())  # type: ignore[attr-defined]
+                same = now.st_size == then.size and now.st_mtime_ns == then.mtime_ns
+            except (AttributeError, io.UnsupportedOperation):
+                info = self._driver.stat(origin_of(then))
+                same = info.size == then.size and info.mtime_ns == then.mtime_ns
+            if not same:
+                raise SourceChanged(op="get", path=origin_of(then), scheme=self._driver.scheme)
+        if self.before_end is not None:
+            self.before_end()
+
+    def _report(self, count: int) -> None:
+        self._moved(count, self._info.path)
+
+
+class WatchedStream(io.RawIOBase):
+    """A stream that says how many bytes were read; the kernel may still copy from its descriptor."""
+
+    def __init__(self, stream: ByteStream, report: Callable[[int], object]) -> None:
+        self._stream = stream
+        self._report = report
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:
+        data = self._stream.read(size)
+        self._report(len(data))
+        return data
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        count = fill(self._stream, buffer)
+        self._report(count)
+        return count
+
+    def fileno(self) -> int:
+        fileno = getattr(self._stream, "fileno", None)
+        if fileno is None:
+            raise io.UnsupportedOperation("fileno")
+        return int(fileno())
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
