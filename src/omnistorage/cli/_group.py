@@ -7,7 +7,7 @@ import os
 import click
 
 _GROUPS = (
-    ("Transfer", ("sync", "copy", "move", "copyto", "moveto", "check", "rcat", "cat")),
+    ("Transfer", ("sync", "copy", "move", "copyto", "moveto", "plan", "apply", "check", "rcat", "cat")),
     ("Look", ("ls", "lsl", "lsd", "lsf", "lsjson", "tree", "size", "stat", "hashsum", "about")),
     ("Change", ("touch", "mkdir", "rmdir", "rmdirs", "delete", "deletefile", "purge")),
     ("Set up", ("config", "listremotes", "completion", "version")),

@@ -107,6 +107,18 @@ class Job(msgspec.Struct):
             else:
                 self.run(Run.between(src, dst, options, delete=delete, move=move, approve=self._approve))
 
+    @contextmanager
+    def sides(self, source: str, dest: str) -> Iterator[tuple[Storage, Storage, Options]]:
+        """Open two folders, and give the options of a run between them.
+
+        Raises:
+            Exit: One of them is a single object.
+        """
+        with self._source(source) as (src, name), self._dest(dest) as dst, self._beside() as options:
+            if name:
+                raise Exit(FAILED, f"{source!r} is a file, not a directory")
+            yield src, dst, options
+
     def exact(self, source: str, dest: str, *, move: bool = False) -> None:
         """Run from an object to exactly this name; from a folder, as ``folders``."""
         with self._source(source, dest if move else None) as (src, name):

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .guards import GuardError
     from .model import Action, Compare, Difference, Event, Outcome, Policy, Result, Verb
     from .options import Options
+    from .plans import PlanError, SavedPlan, apply_plan, write_plan
     from .recipes import copy, copy_one, move, plan, sync
 
 __all__ = [
@@ -43,6 +44,10 @@ __all__ = [
     "Event",
     "Result",
     "GuardError",
+    "write_plan",
+    "apply_plan",
+    "SavedPlan",
+    "PlanError",
 ]
 
 _HOMES = {
@@ -51,6 +56,7 @@ _HOMES = {
     ".guards": ("GuardError",),
     ".model": ("Action", "Compare", "Difference", "Event", "Outcome", "Policy", "Result", "Verb"),
     ".options": ("Options",),
+    ".plans": ("PlanError", "SavedPlan", "apply_plan", "write_plan"),
     ".recipes": ("copy", "copy_one", "move", "plan", "sync"),
 }
 

@@ -40,6 +40,7 @@ class Execution:
         delete_mode: When deletes are done: ``before``, ``during`` or ``after`` the transfers.
         attempts: How often a transfer is tried in all, if its failure may pass.
         wait: Seconds between two rounds of attempts.
+        counted: Passes the plan on, once, and counts what is planned.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Execution:
         delete_mode: str = "after",
         attempts: int = 1,
         wait: float = 0.0,
+        counted: Callable[[Iterable[Action]], Iterable[Action]] = iter,
     ) -> None:
         self._actions = actions
         self._transfer = transfer
@@ -67,6 +69,7 @@ class Execution:
         self._mode = delete_mode
         self._attempts = attempts
         self._wait = wait
+        self._counted = counted
         self._deletes: Spool[Action] = Spool()
         self._rmdirs: Spool[Action] = Spool()
         self._held = Held(src_scan)
@@ -90,7 +93,7 @@ class Execution:
                 self._put_off(action)
             yield from self._delete()
         again: Spool[Action] = Spool()
-        yield from self._transfers(self._actions, again)
+        yield from self._transfers(self._counted(self._actions), again)
         for _ in range(self._attempts - 2):
             if not again or self._admission.reached:
                 break
@@ -151,8 +154,6 @@ class Execution:
             if verb is Verb.DELETE or verb is Verb.RMDIR:
                 if first_pass:
                     self._put_off(action)
-                if during and self._src_scan.listed:
-                    yield from self._grouped(self._safe(self._held.ripe()))
                 continue
             if verb is not Verb.COPY and verb not in _WORK:
                 yield Batch(done=[self._settle(action)])
@@ -169,6 +170,8 @@ class Execution:
             if len(batch) >= largest or size >= BATCH_BYTES:
                 yield Batch(batch, size)
                 batch, size = [], 0
+                if during and self._src_scan.listed:
+                    yield from self._grouped(self._safe(self._held.ripe()))
         if batch:
             yield Batch(batch, size)
 

@@ -111,6 +111,23 @@ class Run:
         chosen = msgspec.structs.replace(options, filter=Filter.only(dst_path))
         return cls(shown, dst.driver, chosen, move=move, observer=observer, approve=approve)
 
+    @classmethod
+    def given(
+        cls,
+        src: Driver,
+        dst: Driver,
+        options: Options,
+        actions: Iterable[Action],
+        *,
+        delete: bool = False,
+        move: bool = False,
+        observer: Observer | None = None,
+    ) -> Run:
+        """Prepare a run through a plan that is there already; nothing is listed."""
+        run = cls(src, dst, options, delete=delete, move=move, observer=observer)
+        run._given = actions
+        return run
+
     def __init__(
         self,
         src: Driver,
@@ -137,6 +154,7 @@ class Run:
         self._dst_scan = Scan(dst, Filter() if everything else chosen, missing_ok=True, folders=True)
         self._accounts = Accounts(self.totals, move=move)
         self._approve: Approve | None = approve
+        self._given: Iterable[Action] | None = None
 
     def result(self) -> Result:
         """Run to the end and return the sum."""
@@ -163,7 +181,7 @@ class Run:
         )
         near = self._src.features.local and self._dst.features.local
         execution = Execution(
-            self._counted(self._plan()),
+            self._plan(),
             transfer,
             workers=Workers(transfer, options.transfers, self._executor, near=near),
             admission=admission,
@@ -173,6 +191,7 @@ class Run:
             delete_mode=options.delete_mode,
             attempts=options.attempts,
             wait=options.attempts_wait,
+            counted=self._counted,
         )
         try:
             for outcome in chain(execution, self._broken(), self._finish()):
@@ -190,6 +209,8 @@ class Run:
             totals.exit_code = totals.exit_code or _LIMIT_CODES.get(admission.reached, 0)
 
     def _plan(self) -> Iterable[Action]:
+        if self._given is not None:
+            return self._given
         src_info = self._root(self._src)
         if src_info is not None and src_info.kind is not DIR:
             raise NotADirectory(scheme=self._src.scheme)
@@ -293,7 +314,7 @@ class Run:
             yield action
 
     def _before_deletes(self) -> None:
-        empty = not self._src_scan.listed and self._options.filter.files is None
+        empty = self._given is None and not self._src_scan.listed and self._options.filter.files is None
         if empty and not self._options.allow_empty_source:
             refuse_empty_source()
 

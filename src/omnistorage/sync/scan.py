@@ -30,6 +30,7 @@ class Scan:
             nothing may be concluded from its absence.
         listed: Entries seen so far, before filtering.
         folder: Directory in which the walk is; those that it was in before, and is not in now, are listed in full.
+        left: Directory in which the walk was before that.
         leaves_folders: That can be told: the service is listed directory by directory.
     """
 
@@ -49,7 +50,7 @@ class Scan:
         self._missing_ok = missing_ok
         self._leave_out = leave_out
         self._folders = folders
-        self.folder = ""
+        self.folder = self.left = ""
         self.leaves_folders = not driver.features.recursive and chosen.files is None
 
     def __iter__(self) -> Iterator[Infos]:
@@ -82,18 +83,22 @@ class Scan:
     def _fail(self, folder: str, error: StorageError) -> None:
         self.broken[folder] = error
 
+    def _note(self, infos: Infos) -> None:
+        self.listed += len(infos)
+        folder = infos[0].path.rpartition("/")[0]
+        if folder != self.folder:
+            self.left, self.folder = self.folder, folder
+
     def _all(self) -> Iterator[Infos]:
         for infos in walk(self._driver, failed=self._fail):
-            self.listed += len(infos)
-            self.folder = infos[0].path.rpartition("/")[0]
+            self._note(infos)
             yield infos
 
     def _beside(self) -> Iterator[Infos]:
         """Leave out one directory: the destination, when it lies within the source."""
         left_out = self._leave_out
         for infos in walk(self._driver, enter=lambda info: info.path != left_out, failed=self._fail):
-            self.listed += len(infos)
-            self.folder = infos[0].path.rpartition("/")[0]
+            self._note(infos)
             if infos[-1].path != left_out:
                 yield infos
             elif len(infos) > 1:
@@ -140,8 +145,7 @@ class Scan:
                 return False
 
         for infos in walk(self._driver, enter=enter, failed=self._fail):
-            self.listed += len(infos)
-            self.folder = infos[0].path.rpartition("/")[0]
+            self._note(infos)
             selected = [info for info in infos if allows(info)]
             if selected:
                 yield selected

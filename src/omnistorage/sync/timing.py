@@ -25,12 +25,17 @@ class Held:
     def __init__(self, scan: Scan) -> None:
         self._scan = scan
         self._waiting: deque[tuple[str, Action]] = deque()
+        self._ready: deque[Action] = deque()
         self._last: Spool[Action] = Spool()
 
     def add(self, action: Action) -> None:
         """Take a delete."""
-        anchor = _shared(parent(action.path), self._scan.folder) if self._scan.leaves_folders else ""
-        if anchor:
+        scan, folder = self._scan, parent(action.path)
+        anchor = _shared(folder, scan.folder) if scan.leaves_folders else ""
+        if scan.leaves_folders and len(_shared(folder, scan.left)) > len(anchor):
+            # The walk has been there, or below the nearest one that the source has, and has left.
+            self._ready.append(action)
+        elif anchor:
             self._waiting.append((anchor, action))
         else:
             # The listing of the root ends with the scan, and there may be many of these.
@@ -39,17 +44,20 @@ class Held:
     def ripe(self) -> Iterator[Action]:
         """Yield those that need not wait any longer, in the order in which they came."""
         waiting, folder = self._waiting, self._scan.folder
+        while self._ready:
+            yield self._ready.popleft()
         while waiting and not _is_in(folder, waiting[0][0]):
             yield waiting.popleft()[1]
 
     def rest(self) -> Iterator[Action]:
         """Yield all that still wait: the scan has ended."""
+        yield from self.ripe()
         while self._waiting:
             yield self._waiting.popleft()[1]
         yield from self._last
 
     def __len__(self) -> int:
-        return len(self._waiting) + len(self._last)
+        return len(self._ready) + len(self._waiting) + len(self._last)
 
     def close(self) -> None:
         """Free the disk space."""
