@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 import threading
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from omnistorage.core.errors import printable
 from omnistorage.core.units import format_duration, format_size
+from omnistorage.sync.events import Moving
 from omnistorage.sync.model import Event, Outcome, Result, Verb
 
 if TYPE_CHECKING:
@@ -34,10 +34,7 @@ class Progress:
         self._totals = totals
         self._every = every
         self._write = write
-        self._began = time.monotonic()
-        self._moving: dict[str, list[int]] = {}
-        self._moved = 0
-        self._lock = threading.Lock()
+        self.moving = Moving()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._rich = _rich_progress() if bars and sys.stderr.isatty() else None
@@ -51,13 +48,7 @@ class Progress:
 
     def __call__(self, event: Event) -> None:
         """Take an event of the run; from any thread."""
-        with self._lock:
-            if event.kind == "begin" and event.bytes >= _LARGE:
-                self._moving[event.path] = [0, event.bytes]
-            elif event.kind == "bytes" and event.path in self._moving:
-                self._moving[event.path][0] += event.bytes
-            elif event.kind == "end":
-                self._moving.pop(event.path, None)
+        self.moving.take(event)
 
     def __enter__(self) -> Progress:
         if self._rich is not None:
@@ -83,30 +74,23 @@ class Progress:
             else:
                 self._write(self._line())
 
-    def _bytes(self, totals: Result) -> int:
-        """Bytes of finished and of running transfers."""
-        return totals.bytes + sum(done for done, _ in self._moving.values())
-
     def _line(self) -> str:
-        totals = self._totals()
-        with self._lock:
-            moved = self._bytes(totals)
-        elapsed = time.monotonic() - self._began
-        rate = moved / elapsed if elapsed else 0.0
-        left = (totals.planned_bytes - moved) / rate if rate else None
+        so_far = self.moving.progress(self._totals())
+        left = format_duration(round(so_far.eta)) if so_far.eta is not None else "-"
+        renamed = f"{so_far.renamed} renamed, " if so_far.renamed else ""
+        deleted = f"{so_far.deleted} deleted, " if so_far.deleted else ""
         return (
-            f"{format_size(moved)} / {format_size(totals.planned_bytes)}, {format_size(round(rate))}/s, "
-            f"ETA {format_duration(round(left)) if left is not None else '-'}, "
-            f"{totals.transferred}/{totals.planned} objects, {totals.checked} checked, {totals.errors} errors"
+            f"{format_size(so_far.bytes)} / {format_size(so_far.planned_bytes)}, "
+            f"{format_size(round(so_far.speed))}/s, ETA {left}, {so_far.transferred}/{so_far.planned} objects, "
+            f"{renamed}{deleted}{so_far.listed} listed, {so_far.checked} checked, {so_far.errors} errors"
         )
 
     def _draw(self, tasks: dict[str, TaskID]) -> None:
         bars: Any = self._rich
         totals = self._totals()
-        with self._lock:
-            moved = self._bytes(totals)
-            moving = {path: tuple(pair) for path, pair in self._moving.items()}
-        words = f"{totals.transferred}/{totals.planned} objects, {totals.checked} checked"
+        moved = self.moving.progress(totals).bytes
+        moving = {path: pair for path, pair in self.moving.now().items() if pair[1] >= _LARGE}
+        words = f"{totals.transferred}/{totals.planned} objects, {totals.listed} listed"
         if "" not in tasks:
             tasks[""] = bars.tasks[0].id if bars.tasks else bars.add_task("", total=None)
         bars.update(tasks[""], description=words, completed=moved, total=max(totals.planned_bytes, 1))
@@ -169,6 +153,12 @@ def words_of(outcome: Outcome) -> tuple[str, str] | None:
     if action.verb is Verb.SKIP:
         return ("notice" if "regular" in action.reason or "vanished" in action.reason else "info"), action.reason
     return _DONE.get(action.verb)
+
+
+def kind_of(outcome: Outcome) -> str:
+    """Return what an outcome is about, as JSON log lines say it."""
+    info = outcome.action.src or outcome.action.dst
+    return info.kind.value if info is not None else "dir"
 
 
 def _kept(outcome: Outcome) -> str:

@@ -13,6 +13,7 @@ import msgspec
 from omnistorage.core.errors import printable
 from omnistorage.opening import open_remote, split
 from omnistorage.storage import LayerMaker, Storage
+from omnistorage.sync.events import Moving
 from omnistorage.sync.filters import Filter
 from omnistorage.sync.model import Outcome, Result, Verb
 from omnistorage.sync.options import Options
@@ -20,8 +21,9 @@ from omnistorage.sync.run import Approve, Run
 
 from . import _choices, _flags, _sides, _summary
 from ._console import NOTICE, Console
+from ._events import open_events
 from ._exits import FAILED, NO_DIRECTORY, NOTHING_MOVED, Exit
-from ._progress import Progress, plan_words_of, words_of
+from ._progress import Progress, kind_of, plan_words_of, words_of
 
 
 def transferring(command: _flags.Command) -> _flags.Command:
@@ -35,6 +37,9 @@ def transferring(command: _flags.Command) -> _flags.Command:
             config=given.pop("config"),
             bars=given.pop("progress"),
             stats=given.pop("stats"),
+            one_line=given.pop("stats_one_line"),
+            events=given.pop("events"),
+            strict=given.pop("strict"),
             as_json=given.pop("as_json"),
             error_on_no_transfer=given.pop("error_on_no_transfer"),
             bwlimit=given.pop("bwlimit"),
@@ -75,6 +80,9 @@ class Job(msgspec.Struct):
         config: The configuration file, or None.
         bars: Show progress.
         stats: Seconds between lines of progress, or None.
+        one_line: Write the sum in one line.
+        events: File to write events to, or None.
+        strict: Exit with 1 if anything is known to be right by its size only.
         as_json: Print the result as JSON.
         error_on_no_transfer: Exit with 9 if nothing was moved.
         bwlimit: Bytes per second, or None.
@@ -89,6 +97,9 @@ class Job(msgspec.Struct):
     config: str | None
     bars: bool
     stats: float | None
+    one_line: bool
+    events: str | None
+    strict: bool
     as_json: bool
     error_on_no_transfer: bool
     bwlimit: int | None
@@ -138,16 +149,30 @@ class Job(msgspec.Struct):
             return
         stats = self.stats if self.stats is not None else 60.0 if self.console.level < NOTICE else 0.0
         progress = Progress(
-            lambda: run.totals, bars=self.bars, every=stats or 0.0, write=lambda line: self.console.notice("", line)
+            lambda: run.totals,
+            bars=self.bars,
+            every=stats or 0.0,
+            write=lambda line: self._note(line, run.totals, progress.moving),
         )
-        if progress.shown:
-            run.observer = progress
         talkative = self.console.level < NOTICE or self.options.dry_run
-        with progress:
+        with open_events(self.events, progress.moving, lambda: run.totals) as log, progress:
+            if log is not None:
+                run.observer = log
+            elif progress.shown:
+                run.observer = progress
             for outcome in run:
                 if talkative or outcome.error is not None or outcome.action.verb is Verb.SKIP:
                     self._say(outcome)
-        self._tell(run.totals)
+        self._tell(run.totals, progress.moving)
+
+    def _note(self, line: str, totals: Result, moving: Moving) -> None:
+        """Write a line about the run as a whole, with the counters where machines read."""
+        if self.console.as_json:
+            from ._stats import stats_of
+
+            self.console.notice("", line, stats=stats_of(totals, moving))
+        else:
+            self.console.notice("", line)
 
     def _say(self, outcome: Outcome) -> None:
         path = outcome.action.path
@@ -156,12 +181,16 @@ class Job(msgspec.Struct):
             self.console.notice(path, planned)
         elif (words := words_of(outcome)) is not None:
             level, message = words
-            getattr(self.console, level)(path, message, size=outcome.bytes)
+            getattr(self.console, level)(path, message, size=outcome.bytes, objectType=kind_of(outcome))
 
-    def _tell(self, result: Result) -> None:
+    def _tell(self, result: Result, moving: Moving) -> None:
         if self.bars or self.console.level < NOTICE or self.stats or self.options.dry_run:
-            for line in _summary.lines(result):
-                self.console.notice("", line)
+            lines = _summary.lines(result)
+            if self.one_line or self.console.as_json:
+                self._note(", ".join(" ".join(line.split()) for line in lines), result, moving)
+            else:
+                for line in lines:
+                    self.console.notice("", line)
         if self.as_json:
             facts = msgspec.to_builtins(result, enc_hook=str)
             facts["failures"] = [
@@ -171,6 +200,8 @@ class Job(msgspec.Struct):
         if result.exit_code:
             what = f"{result.errors} error{'s' if result.errors != 1 else ''}" if result.errors else "limit reached"
             raise Exit(result.exit_code, f"not complete: {what}")
+        if self.strict and result.unverified:
+            raise Exit(FAILED, f"{result.unverified} transfers are known to be right by their size only")
         if self.error_on_no_transfer and not result.transferred:
             raise Exit(NOTHING_MOVED, "nothing was transferred")
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .check import CheckOptions, CheckResult, check
+    from .events import AnyEvent, Began, Ended, Finished, Moved, Progress, events
     from .filters import Filter
     from .guards import GuardError
     from .model import Action, Compare, Difference, Event, Outcome, Policy, Result, Verb
@@ -44,6 +45,13 @@ __all__ = [
     "Event",
     "Result",
     "GuardError",
+    "events",
+    "AnyEvent",
+    "Began",
+    "Moved",
+    "Ended",
+    "Progress",
+    "Finished",
     "write_plan",
     "apply_plan",
     "SavedPlan",
@@ -52,6 +60,7 @@ __all__ = [
 
 _HOMES = {
     ".check": ("CheckOptions", "CheckResult", "check"),
+    ".events": ("AnyEvent", "Began", "Ended", "Finished", "Moved", "Progress", "events"),
     ".filters": ("Filter",),
     ".guards": ("GuardError",),
     ".model": ("Action", "Compare", "Difference", "Event", "Outcome", "Policy", "Result", "Verb"),

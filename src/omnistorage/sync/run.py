@@ -54,7 +54,6 @@ class Run:
     """One pass over two storages; iterate it for the outcomes as they come, or ask for the ``result``.
 
     Attributes:
-        totals: The counters, which grow while the run goes on.
         observer: Gets the events.
     """
 
@@ -140,7 +139,7 @@ class Run:
         executor: Executor | None = None,
         approve: Approve | None = None,
     ) -> None:
-        self.totals = Result(dry_run=options.dry_run, failures=[])
+        self._totals = Result(dry_run=options.dry_run, failures=[])
         self._src = src
         self._dst = dst
         self._options = options
@@ -152,9 +151,15 @@ class Run:
         self._src_scan = Scan(src, chosen, leave_out=within if within not in (None, "", "..") else None)
         everything = chosen.deletes_excluded and delete
         self._dst_scan = Scan(dst, Filter() if everything else chosen, missing_ok=True, folders=True)
-        self._accounts = Accounts(self.totals, move=move)
+        self._accounts = Accounts(self._totals, move=move)
         self._approve: Approve | None = approve
         self._given: Iterable[Action] | None = None
+
+    @property
+    def totals(self) -> Result:
+        """The counters as they stand; they grow while the run goes on."""
+        self._totals.listed = self._src_scan.listed + self._dst_scan.listed
+        return self._totals
 
     def result(self) -> Result:
         """Run to the end and return the sum."""
@@ -164,7 +169,7 @@ class Run:
 
     def __iter__(self) -> Iterator[Outcome]:
         began = time.monotonic()
-        totals, options = self.totals, self._options
+        totals, options = self._totals, self._options
         admission = Admission(options.max_transfer, options.cutoff, options.max_duration)
         transfer = Transfer(
             self._src,
@@ -204,7 +209,6 @@ class Run:
             self._accounts.close()
             totals.protected = execution.protected
             totals.limit = admission.reached
-            totals.listed = self._src_scan.listed + self._dst_scan.listed
             totals.elapsed = time.monotonic() - began
             totals.exit_code = totals.exit_code or _LIMIT_CODES.get(admission.reached, 0)
 
@@ -214,7 +218,7 @@ class Run:
         src_info = self._root(self._src)
         if src_info is not None and src_info.kind is not DIR:
             raise NotADirectory(scheme=self._src.scheme)
-        actions: Iterable[Action] = decide(self._pairs(), self.policy, self.totals, every=self._options.every)
+        actions: Iterable[Action] = decide(self._pairs(), self.policy, self._totals, every=self._options.every)
         if not self._needs_whole_plan():
             return actions
         # A guard must know all deletes before the first change, and a rename has two ends: so the whole plan is
@@ -306,7 +310,7 @@ class Run:
             return None
 
     def _counted(self, actions: Iterable[Action]) -> Iterator[Action]:
-        totals = self.totals
+        totals = self._totals
         for action in actions:
             if action.verb is Verb.COPY:
                 totals.planned += 1
