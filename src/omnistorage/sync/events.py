@@ -14,7 +14,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -193,7 +193,7 @@ def events(
     move: bool = False,
     every: float = 0.5,
     executor: Executor | None = None,
-) -> Iterator[AnyEvent]:
+) -> Generator[AnyEvent, None, None]:
     """Run, and yield what happens; the run waits for whoever iterates, and ends when the iteration is closed.
 
     Args:
