@@ -143,3 +143,27 @@ def test_pickles_full() -> None:
 
     assert (again.rate, again.burst) == (3.0, 2.0)
     assert again.left == pytest.approx(2.0)
+
+
+def test_empty_at_first(clock: Clock) -> None:
+    """A bucket that begins empty gives nothing at once."""
+    bucket = TokenBucket(10.0, 5.0, full=False, clock=clock, sleep=clock.sleep)
+    bucket.take(5)
+
+    assert clock.now == pytest.approx(1000.5, abs=0.01)
+
+
+def test_watched_while_waiting(clock: Clock) -> None:
+    """Who waits looks up twice a second, and may change the rate by which the wait is measured."""
+    seen: list[float] = []
+
+    def watch() -> None:
+        seen.append(clock.now)
+        if clock.now > 1010:
+            bucket.rate = None
+
+    bucket = TokenBucket(1e-3, 1.0, watch=watch, clock=clock, sleep=clock.sleep)
+    bucket.take(100)
+
+    assert clock.now == pytest.approx(1010.5, abs=0.01)
+    assert seen == [1000.5 + number / 2 for number in range(21)]

@@ -10,17 +10,20 @@ from typing import Final
 
 _SHORTEST: Final = 0.001
 _LONGEST: Final = 3600.0
+_GLANCE: Final = 0.5
 _NOTHING: Final = 1e-6
 
 
 class TokenBucket:
     """Hands out tokens at a rate; safe to share between threads, who are served in the order of asking.
 
-    The bucket is full at first. Asking for more than it can hold is fine: it takes that much longer.
+    Asking for more than the bucket can hold is fine: it takes that much longer.
 
     Args:
         rate: Tokens that come back in a second; None takes the limit away, 0 brings none back but those given.
         burst: Tokens that the bucket holds, that is: what can be taken at once after a rest.
+        full: Whether it is full at first, or empty.
+        watch: Called by those who wait, at least twice a second; may change the rate. None for nobody.
         clock: Tells the time in seconds.
         sleep: Waits for so many seconds; None waits so that a change of the rate wakes the sleepers.
     """
@@ -30,6 +33,8 @@ class TokenBucket:
         rate: float | None,
         burst: float,
         *,
+        full: bool = True,
+        watch: Callable[[], object] | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], object] | None = None,
     ) -> None:
@@ -38,10 +43,11 @@ class TokenBucket:
         self._burst = burst
         self._clock = clock
         self._sleep = sleep
+        self._watch = watch
         self._changed = threading.Condition()
         # Both only grow. Who asks is served when `_filled` has come up to what `_taken` was then: that keeps the
         # order, and the wait follows from the rate of the moment, also when it is changed during the wait.
-        self._filled = float(burst)
+        self._filled = float(burst) if full else 0.0
         self._taken = 0.0
         self._at = clock()
 
@@ -83,7 +89,11 @@ class TokenBucket:
             self._taken += count
             mine = self._taken
             while wait := self._until(mine):
-                self._rest(wait)
+                if self._watch is None:
+                    self._rest(wait)
+                else:
+                    self._rest(min(wait, _GLANCE))
+                    self._apart(self._watch)
 
     def try_take(self, count: float = 1.0) -> bool:
         """Take tokens if they are there; say whether they were."""
@@ -121,9 +131,14 @@ class TokenBucket:
         if self._sleep is None:
             self._changed.wait(seconds)
             return
+        sleep = self._sleep
+        self._apart(lambda: sleep(seconds))
+
+    def _apart(self, call: Callable[[], object]) -> None:
+        """Do ``call`` without holding the lock."""
         self._changed.release()
         try:
-            self._sleep(seconds)
+            call()
         finally:
             self._changed.acquire()
 

@@ -66,6 +66,8 @@ class Body(ABC):
         local_path: The file of this machine that holds exactly these bytes, or None.
         progress: Called with the number of bytes that a driver moved by other means than reading the stream (the
             kernel); whoever reads the stream is seen doing so. May raise, to stop.
+        ration: Called before that with the number of bytes a driver would move next by such means; returns how many
+            of them (at least one) it may, having waited until it may. None lets all pass.
         proof: Called with the bytes as they were stored, by drivers that can read them before the object gets its
             name; raises to refuse them. Other drivers do not call it.
     """
@@ -73,6 +75,7 @@ class Body(ABC):
     size: int | None = None
     local_path: str | None = None
     progress: Callable[[int], object] | None = None
+    ration: Callable[[int], int] | None = None
     proof: Callable[[ByteStream], object] | None = None
 
     @abstractmethod

@@ -1,41 +1,61 @@
-"""Keeps a storage to so many bytes and calls a second, shared by all who use it.
+"""Keeps storages to so many bytes and calls a second, shared by all who use them.
 
-    limit = Limit(driver, bytes_per_second=100 << 10)
-    limit.bytes_per_second = None      # from any thread, while transfers run
+    bandwidth = Bandwidth("08:00,512k 19:00,off")
+    src = Storage(one, partial(Limit, bandwidth=bandwidth))
+    dst = Storage(two, partial(Limit, bandwidth=bandwidth))
+    bandwidth.set("2M")                # from any thread, while transfers run
 
-Bytes count in both directions: those read from ``get`` and those that ``put`` and ``put_part`` read from their
-bodies. Reads come back in pieces of about a tenth of a second, so that a slow transfer flows rather than jumps; who
-asked first is served first. What the service does on its own (``copy``, ``move``) moves no bytes of ours and counts
-as one call. ``local_path``, ``local_root`` and ``fileno`` are hidden, or the kernel would copy around the limit.
+Bytes count in both directions, each with a limit of its own: those read from ``get`` and those that ``put`` and
+``put_part`` store. A byte that is copied counts once in each. They travel in pieces of a twentieth of a second, so
+that a slow transfer flows rather than jumps; who asked first is served first. What the service does on its own
+(``copy``, ``move``) moves no bytes of ours and counts as one call.
 
-A pickled limit keeps its rates; another process has a bucket of its own.
+The kernel may copy into local files, in such pieces (``Body.ration``). From those that are read here it may not:
+``fileno`` and ``local_root`` are hidden, or it would copy around the limit.
+
+A pickled limit keeps its rates; another process has limits of its own (``Bandwidth.share``).
 """
 
 from __future__ import annotations
 
 import io
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-import msgspec
-
+from omnistorage.core.bandwidth import AnyLimit, Bandwidth, Lane, Lanes
 from omnistorage.core.bucket import TokenBucket
-from omnistorage.core.driver import Driver
+from omnistorage.core.driver import Driver, PutItem, PutResults
 from omnistorage.core.info import ObjectInfo
 from omnistorage.core.layer import Layer, LayeredUpload
 from omnistorage.core.options import PutOptions
-from omnistorage.core.streams import CHUNK, Body, ByteStream, Upload, fill
+from omnistorage.core.streams import CHUNK, Body, ByteStream, PlainFile, Upload, descriptor, fill
+from omnistorage.core.timetable import Timetable
 from omnistorage.core.wrapped import WrappedStream
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-T = TypeVar("T")
+__all__ = ["Bandwidth", "Limit", "LimitedStream", "calls_per_second"]
 
-_PIECE: Final = 0.1
-_SMALLEST: Final = 512
+T = TypeVar("T")
+Gate = Lane | Lanes
+
+_TICK: Final = 0.005
+"""Seconds below which no wait can be kept; calls of that time may come at once."""
+
+
+def calls_per_second(
+    rate: float | None,
+    burst: float = 1.0,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], object] | None = None,
+) -> TokenBucket:
+    """Make a limit of ``rate`` calls a second (None: no limit), of which ``burst`` may come at once after a rest."""
+    return TokenBucket(rate, max(burst, 1.0, (rate or 0.0) * _TICK), clock=clock, sleep=sleep)
 
 
 class Limit(Layer):
@@ -43,10 +63,16 @@ class Limit(Layer):
 
     Args:
         inner: The driver around which it stands.
-        bytes_per_second: Bytes read and written in a second; None is no limit, 0 stops until it is changed.
-        ops_per_second: Calls in a second, each part of an upload and each page of a listing being one; None is no
-            limit.
-        burst: Seconds' worth of bytes or calls (at least one call) that may be had at once after a rest.
+        bandwidth: The limit of bytes, which several layers may share.
+        bytes_per_second: Without ``bandwidth``: bytes read, and bytes written, in a second; None is no limit, 0 stops
+            until it is changed.
+        per_file: The same for each file by itself, as ``bandwidth`` takes it; what holds when it is opened goes on
+            to the end of it.
+        calls: The limit of calls, which several layers may share; see ``calls_per_second``.
+        ops_per_second: Without ``calls``: calls in a second, each part of an upload and each page of a listing being
+            one; None is no limit.
+        burst: Without ``calls``: calls that may come at once after a rest.
+        reads: Whether reading counts, or only storing.
         clock: Tells the time in seconds.
         sleep: Waits for so many seconds; None waits so that a change of the rates wakes the sleepers.
     """
@@ -55,28 +81,36 @@ class Limit(Layer):
         self,
         inner: Driver,
         *,
-        bytes_per_second: float | None = None,
+        bandwidth: Bandwidth | None = None,
+        bytes_per_second: AnyLimit = None,
+        per_file: AnyLimit = None,
+        calls: TokenBucket | None = None,
         ops_per_second: float | None = None,
-        burst: float = 0.25,
+        burst: float = 1.0,
+        reads: bool = True,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], object] | None = None,
     ) -> None:
         super().__init__(inner)
-        if burst <= 0:
-            raise ValueError(f"burst is a positive number of seconds, not {burst}")
-        self.burst = burst
-        self.features = msgspec.structs.replace(inner.features, local=False)
-        self._bytes = TokenBucket(bytes_per_second, self._room(bytes_per_second), clock=clock, sleep=sleep)
-        self._ops = TokenBucket(ops_per_second, self._room(ops_per_second), clock=clock, sleep=sleep)
+        if bandwidth is not None and bytes_per_second is not None:
+            raise ValueError("give bandwidth or bytes_per_second, not both")
+        self.bandwidth = bandwidth or Bandwidth(bytes_per_second, clock=clock, sleep=sleep)
+        self.per_file = None if per_file is None else Timetable.of(per_file)
+        self.reads = reads
+        self._ops = calls or calls_per_second(ops_per_second, burst, clock=clock, sleep=sleep)
+        self._local = inner.features.local
+        self._in = self.bandwidth.lane(writing=True, local=self._local)
+        self._out = self.bandwidth.lane(writing=False, local=self._local)
+        self._make_file = partial(Bandwidth, clock=clock, sleep=sleep)
 
     @property
     def bytes_per_second(self) -> float | None:
-        """Bytes in a second, or None. May be set at any time, counts at once, and wakes those who wait."""
-        return self._bytes.rate
+        """Bytes stored in a second, or None. May be set at any time (for reading, too), and wakes those who wait."""
+        return self.bandwidth.rates.up
 
     @bytes_per_second.setter
     def bytes_per_second(self, rate: float | None) -> None:
-        self._bytes.change(rate, self._room(rate))
+        self.bandwidth.set(rate)
 
     @property
     def ops_per_second(self) -> float | None:
@@ -85,17 +119,39 @@ class Limit(Layer):
 
     @ops_per_second.setter
     def ops_per_second(self, rate: float | None) -> None:
-        self._ops.change(rate, self._room(rate))
+        self._ops.rate = rate
 
     def around(self, op: str, path: str, call: Callable[[], T]) -> T:
         self._ops.take()
         return call()
 
     def get(self, path: str, offset: int = 0, length: int | None = None) -> ByteStream:
-        return LimitedStream(super().get(path, offset, length), self)
+        stream = super().get(path, offset, length)
+        return LimitedStream(stream, self.gate(writing=False)) if self.reads else stream
 
     def put(self, path: str, body: Body, options: PutOptions) -> ObjectInfo:
-        return super().put(path, _LimitedBody(body, self), options)
+        return super().put(path, _LimitedBody(body, self.gate(writing=True), options.consume), options)
+
+    def put_many(self, items: Sequence[PutItem]) -> PutResults:
+        """Store several objects; small local files pay together before they are stored, as many as make a piece."""
+        if not self._local or self.per_file is not None:
+            return super().put_many(items)
+        results: PutResults = []
+        group: list[PutItem] = []
+        size, most = 0, self._in.piece()
+        for item in items:
+            body = item[1]
+            small = type(body) is PlainFile and body.size <= most
+            more = body.size or 0
+            if group and (not small or size + more > most):
+                results += self._put_group(group, size)
+                group, size, most = [], 0, self._in.piece()
+            if small:
+                group.append(item)
+                size += more
+            else:
+                results += super().put_many([item])
+        return results + self._put_group(group, size) if group else results
 
     def begin_upload(self, path: str, options: PutOptions, size: int | None = None) -> Upload:
         upload = self.around("begin_upload", path, lambda: self.inner.begin_upload(path, options, size))
@@ -105,34 +161,42 @@ class Limit(Layer):
         upload = self.around("resume_upload", path, lambda: self.inner.resume_upload(path, token, options))
         return _LimitedUpload(self, path, upload)
 
-    def piece(self) -> int:
-        """Return how many bytes should travel at once at the rate of the moment."""
-        rate = self._bytes.rate
-        return CHUNK if rate is None else min(max(int(rate * _PIECE), _SMALLEST), CHUNK)
+    def gate(self, *, writing: bool) -> Gate:
+        """Return what the bytes of one file have to pass."""
+        lane = self._in if writing else self._out
+        if self.per_file is None:
+            return lane
+        alone = self._make_file(self.per_file.at(datetime.now()))
+        return Lanes(alone.lane(writing=writing, local=self._local), lane)
 
-    def pay(self, count: int) -> None:
-        """Wait until so many bytes may have passed."""
-        if count:
-            self._bytes.take(count)
-
-    def _room(self, rate: float | None) -> float:
-        return max(1.0, (rate or 0.0) * self.burst)
+    def _put_group(self, group: list[PutItem], size: int) -> PutResults:
+        self._in.pay(size)
+        self._ops.take(len(group))
+        return self.inner.put_many(group)
 
     def __reduce__(self) -> tuple[object, ...]:
         settings: dict[str, Any] = {
-            "bytes_per_second": self.bytes_per_second,
-            "ops_per_second": self.ops_per_second,
-            "burst": self.burst,
+            "bandwidth": self.bandwidth,
+            "per_file": self.per_file,
+            "calls": self._ops,
+            "reads": self.reads,
         }
         return partial(type(self), **settings), (self.inner,)
 
 
 class LimitedStream(WrappedStream):
-    """A stream that comes no faster than its limit; a read may bring less than was asked for."""
+    """A stream that comes no faster than its limit; a read may bring less than was asked for.
 
-    def __init__(self, raw: ByteStream, limit: Limit) -> None:
+    Args:
+        raw: The stream inside.
+        gate: What its bytes have to pass.
+        kernel: Its descriptor may be used, by one who asks ``Body.ration``.
+    """
+
+    def __init__(self, raw: ByteStream, gate: Gate, *, kernel: bool = False) -> None:
         super().__init__(raw)
-        self._limit = limit
+        self._gate = gate
+        self._kernel = kernel
 
     def read(self, size: int | None = -1, /) -> bytes:
         """Read at most ``size`` bytes, all that is left if negative or None."""
@@ -145,31 +209,38 @@ class LimitedStream(WrappedStream):
 
     def readinto(self, buffer: WriteableBuffer, /) -> int:
         """Read into ``buffer`` and return the number of bytes, 0 at the end."""
-        count = fill(self.raw, memoryview(buffer).cast("B")[: self._limit.piece()])
-        self._limit.pay(count)
+        count = fill(self.raw, memoryview(buffer).cast("B")[: self._gate.piece()])
+        self._gate.pay(count)
         return count
 
     def fileno(self) -> int:
-        """Raise UnsupportedOperation: the kernel would copy around the limit."""
-        raise io.UnsupportedOperation("fileno: the stream is limited")
+        """The descriptor, so that the kernel can copy, or UnsupportedOperation: it would copy around the limit."""
+        found = descriptor(self.raw) if self._kernel else -1
+        if found < 0:
+            raise io.UnsupportedOperation("fileno: the stream is limited")
+        return found
 
     def _piece(self, size: int) -> bytes:
-        data = self.raw.read(min(size, self._limit.piece()))
-        self._limit.pay(len(data))
+        data = self.raw.read(min(size, self._gate.piece()))
+        self._gate.pay(len(data))
         return data
 
 
 class _LimitedBody(Body):
-    """A body that is read no faster than the limit; it is no local file any more."""
+    """A body that is read no faster than the limit, also by the kernel; a local file only for being renamed."""
 
-    def __init__(self, body: Body, limit: Limit) -> None:
+    def __init__(self, body: Body, gate: Gate, consume: bool) -> None:
         self.size = body.size
+        self.local_path = body.local_path if consume else None
+        self.progress = body.progress
+        inside = body.ration
+        self.ration = gate.ration if inside is None else lambda wanted: gate.ration(inside(wanted))
         self._body = body
-        self._limit = limit
+        self._gate = gate
 
     def open(self) -> ByteStream:
         """Open the body."""
-        return LimitedStream(self._body.open(), self._limit)
+        return LimitedStream(self._body.open(), self._gate, kernel=True)
 
     def check(self) -> None:
         """Pass the question on."""
@@ -177,11 +248,11 @@ class _LimitedBody(Body):
 
 
 class _LimitedUpload(LayeredUpload):
-    """An upload whose parts are limited, too."""
+    """An upload whose parts are limited, too; all of them are one file."""
 
     def __init__(self, limit: Limit, path: str, inner: Upload) -> None:
         super().__init__(limit, path, inner)
-        self._limit = limit
+        self._gate = limit.gate(writing=True)
 
     def put_part(self, number: int, body: Body) -> None:
-        super().put_part(number, _LimitedBody(body, self._limit))
+        super().put_part(number, _LimitedBody(body, self._gate, False))

@@ -279,6 +279,8 @@ class _Again(Body):
     def __init__(self, body: Body) -> None:
         self.size = body.size
         self.local_path = body.local_path
+        self.progress = body.progress
+        self.ration = body.ration
         self.refused = False
         self._body = body
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from omnistorage.core.errors import SourceChanged
-from omnistorage.core.streams import Body, ByteStream, fill
+from omnistorage.core.streams import Body, ByteStream, FileBody, descriptor, fill
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -88,6 +89,33 @@ class WatchedBody(Body):
         return _WatchedStream(self._data, self._seen)
 
 
+class RationedBody(FileBody):
+    """A local file that may be moved by other means than reading, but only in ``step`` bytes at once.
+
+    Attributes:
+        granted: Bytes that were asked for and may be moved.
+        told: Numbers of bytes that were said to have been moved.
+        read: Bytes that were read from the stream.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], step: int) -> None:
+        super().__init__(path)
+        self.granted = self.read = 0
+        self.told: list[int] = []
+        self.progress = self.told.append
+        self.ration = self._grant
+        self._step = step
+
+    def open(self) -> ByteStream:
+        """Open the file; its descriptor can be had."""
+        return _CountedFile(super().open(), self)
+
+    def _grant(self, wanted: int) -> int:
+        count = min(wanted, self._step)
+        self.granted += count
+        return count
+
+
 class Dribble(io.RawIOBase):
     """A stream that gives at most ``step`` bytes a read and cannot seek, as sockets and pipes do."""
 
@@ -155,6 +183,33 @@ class BreakingStream(io.RawIOBase):
         if self._error is None:
             return b""
         raise self._error
+
+
+class _CountedFile(io.RawIOBase):
+    def __init__(self, stream: ByteStream, body: RationedBody) -> None:
+        self._stream = stream
+        self._body = body
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = self._stream.read(-1 if size is None else size)
+        self._body.read += len(data)
+        return data
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        count = fill(self._stream, buffer)
+        self._body.read += count
+        return count
+
+    def fileno(self) -> int:
+        return descriptor(self._stream)
+
+    def close(self) -> None:
+        if not self.closed:
+            self._stream.close()
+        super().close()
 
 
 class _WatchedStream(io.BytesIO):

@@ -10,7 +10,16 @@ import pytest
 from omnistorage.core.errors import SourceChanged, StorageError, Truncated
 from omnistorage.core.streams import Body, FileBody
 from omnistorage.storage import Storage
-from omnistorage.testing.bodies import BodyBroke, BrokenBody, ChangedBody, Dribble, LyingBody, WatchedBody, pattern
+from omnistorage.testing.bodies import (
+    BodyBroke,
+    BrokenBody,
+    ChangedBody,
+    Dribble,
+    LyingBody,
+    RationedBody,
+    WatchedBody,
+    pattern,
+)
 
 from .base import Suite, keys, nothing_at
 
@@ -118,6 +127,18 @@ class Bodies(Suite):
 
         assert storage.read_bytes("a") == DATA
         assert source.read_bytes() == DATA
+
+    def test_file_in_rations(self, storage: Storage, tmp_path: Path) -> None:
+        """Whoever lets the kernel move a file asks how much may be moved, and tells how much was."""
+        source = tmp_path / "source of a put"
+        source.write_bytes(DATA)
+        body = RationedBody(source, 10_000)
+        storage.write_bytes("a", body)
+
+        assert storage.read_bytes("a") == DATA
+        assert body.read + sum(body.told) >= len(DATA)
+        assert body.granted >= sum(body.told)
+        assert max(body.told, default=0) <= 10_000
 
     def test_stream_stays_open(self, storage: Storage) -> None:
         """A stream of the caller is read from where it stands and left open."""
