@@ -272,7 +272,7 @@ def test_renames_cost_nothing(tmp_path: Path, clock: Clock) -> None:
     src, dst = files(tmp_path / "s", {"a": bytes(MI)}), files(tmp_path / "d", {})
     result = move(src, limited(dst, clock, bandwidth=shared("1k", clock)))
 
-    assert (result.renamed, held(dst)) == (1, {"a": bytes(MI)})
+    assert (result.server_moves, held(dst)) == (1, {"a": bytes(MI)})
     assert clock.now == 0
 
 

@@ -124,7 +124,8 @@ class FileBody(Body):
 class PlainFile(Body):
     """A file of this machine as a listing described it; storing it fails if it has changed since.
 
-    For drivers that would rather open it themselves, many of them in a row.
+    For drivers that would rather open it themselves, many of them in a row; they need not tell ``progress`` of its
+    bytes. Who makes it wait for its turn asks before by ``progress(0)``, which raises if nobody wants it any more.
 
     Attributes:
         mtime_ns: Time of modification that the listing gave, nanoseconds of Unix time.

@@ -11,7 +11,7 @@ that a slow transfer flows rather than jumps; who asked first is served first. W
 (``copy``, ``move``) moves no bytes of ours and counts as one call.
 
 The kernel may copy into local files, in such pieces (``Body.ration``). From those that are read here it may not:
-``fileno`` and ``local_root`` are hidden, or it would copy around the limit.
+``fileno`` and ``local_root`` are hidden, or it would copy around the limit. Renames and hard links move no bytes.
 
 A pickled limit keeps its rates; another process has limits of its own (``Bandwidth.share``).
 """
@@ -72,7 +72,8 @@ class Limit(Layer):
         ops_per_second: Without ``calls``: calls in a second, each part of an upload and each page of a listing being
             one; None is no limit.
         burst: Without ``calls``: calls that may come at once after a rest.
-        reads: Whether reading counts, or only storing.
+        reads: Whether reading counts, or only storing. Local files that may be read for nothing may be opened, and
+            renamed, by others, too.
         clock: Tells the time in seconds.
         sleep: Waits for so many seconds; None waits so that a change of the rates wakes the sleepers.
     """
@@ -99,6 +100,8 @@ class Limit(Layer):
         self.reads = reads
         self._ops = calls or calls_per_second(ops_per_second, burst, clock=clock, sleep=sleep)
         self._local = inner.features.local
+        if not reads:
+            self.local_root = inner.local_root
         self._in = self.bandwidth.lane(writing=True, local=self._local)
         self._out = self.bandwidth.lane(writing=False, local=self._local)
         self._make_file = partial(Bandwidth, clock=clock, sleep=sleep)
@@ -130,18 +133,19 @@ class Limit(Layer):
         return LimitedStream(stream, self.gate(writing=False)) if self.reads else stream
 
     def put(self, path: str, body: Body, options: PutOptions) -> ObjectInfo:
-        return super().put(path, _LimitedBody(body, self.gate(writing=True), options.consume), options)
+        keep_path = options.consume or options.link
+        return super().put(path, _LimitedBody(body, self.gate(writing=True), keep_path=keep_path), options)
 
     def put_many(self, items: Sequence[PutItem]) -> PutResults:
         """Store several objects; small local files pay together before they are stored, as many as make a piece."""
-        if not self._local or self.per_file is not None:
+        if not self._local:
             return super().put_many(items)
         results: PutResults = []
         group: list[PutItem] = []
         size, most = 0, self._in.piece()
         for item in items:
             body = item[1]
-            small = type(body) is PlainFile and body.size <= most
+            small = type(body) is PlainFile and body.size <= most and self.per_file is None
             more = body.size or 0
             if group and (not small or size + more > most):
                 results += self._put_group(group, size)
@@ -150,7 +154,8 @@ class Limit(Layer):
                 group.append(item)
                 size += more
             else:
-                results += super().put_many([item])
+                refused = _refusal(body)
+                results += super().put_many([item]) if refused is None else [refused]
         return results + self._put_group(group, size) if group else results
 
     def begin_upload(self, path: str, options: PutOptions, size: int | None = None) -> Upload:
@@ -170,6 +175,9 @@ class Limit(Layer):
         return Lanes(alone.lane(writing=writing, local=self._local), lane)
 
     def _put_group(self, group: list[PutItem], size: int) -> PutResults:
+        refused = _refusal(group[0][1])
+        if refused is not None:
+            return [refused] * len(group)
         self._in.pay(size)
         self._ops.take(len(group))
         return self.inner.put_many(group)
@@ -182,6 +190,16 @@ class Limit(Layer):
             "reads": self.reads,
         }
         return partial(type(self), **settings), (self.inner,)
+
+
+def _refusal(body: Body) -> Exception | None:
+    """Return why nobody wants a body any more, before anybody waits for it; None if it is wanted."""
+    if body.progress is not None:
+        try:
+            body.progress(0)
+        except Exception as exc:
+            return exc
+    return None
 
 
 class LimitedStream(WrappedStream):
@@ -227,12 +245,16 @@ class LimitedStream(WrappedStream):
 
 
 class _LimitedBody(Body):
-    """A body that is read no faster than the limit, also by the kernel; a local file only for being renamed."""
+    """A body that is read no faster than the limit, also by the kernel.
 
-    def __init__(self, body: Body, gate: Gate, consume: bool) -> None:
+    It is a local file only where that may be renamed or linked, which moves no bytes.
+    """
+
+    def __init__(self, body: Body, gate: Gate, *, keep_path: bool = False) -> None:
         self.size = body.size
-        self.local_path = body.local_path if consume else None
+        self.local_path = body.local_path if keep_path else None
         self.progress = body.progress
+        self.proof = body.proof
         inside = body.ration
         self.ration = gate.ration if inside is None else lambda wanted: gate.ration(inside(wanted))
         self._body = body
@@ -255,4 +277,4 @@ class _LimitedUpload(LayeredUpload):
         self._gate = limit.gate(writing=True)
 
     def put_part(self, number: int, body: Body) -> None:
-        super().put_part(number, _LimitedBody(body, self._gate, False))
+        super().put_part(number, _LimitedBody(body, self._gate))

@@ -281,6 +281,7 @@ class _Again(Body):
         self.local_path = body.local_path
         self.progress = body.progress
         self.ration = body.ration
+        self.proof = body.proof
         self.refused = False
         self._body = body
 

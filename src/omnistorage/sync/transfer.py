@@ -118,9 +118,11 @@ class Transfer:
     def _copy_plain(self, actions: list[Action], root: str) -> list[Outcome]:
         """Hand small files of this machine over all at once."""
         items: list[PutItem] = []
+        go_on = self._go_on
         for action in actions:
             src: Any = action.src
             body = PlainFile(f"{root}/{origin_of(src)}", src.size, src.mtime_ns)
+            body.progress = go_on
             items.append((action.path, body, PutOptions(mtime_ns=src.mtime_ns)))
         outcomes = []
         try:
@@ -356,6 +358,10 @@ class Transfer:
             return action
         again = now if type(src) is not Renamed else renamed(now, path=src.path)
         return msgspec.structs.replace(action, src=again)
+
+    def _go_on(self, count: int) -> None:
+        if self._stop.is_set():
+            raise Cancelled(op="put")
 
     def _moved(self, count: int, path: str) -> None:
         if self._stop.is_set() or (self._admission is not None and self._admission.stops()):
