@@ -52,8 +52,6 @@ _OPTIONS = (
         default="HARD",
         help="SOFT lets the last transfer pass --max-transfer; HARD and CAUTIOUS begin none that would.",
     ),
-    click.option("--bwlimit", type=_flags.SIZE, help="Most bytes per second, all transfers together."),
-    click.option("--tpslimit", type=float, help="Most calls per second to each side."),
     click.option("--max-duration", type=_flags.DURATION, help="Begin no more transfers after that time (exit 10)."),
     click.option("--order-by", metavar="ORDER", default="", help="size, name or modtime, with ,desc or ,mixed."),
     click.option("--check-first", is_flag=True, help="Make the whole plan before the first transfer."),

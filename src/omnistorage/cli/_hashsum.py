@@ -10,6 +10,7 @@ import click
 
 from . import _flags, _places
 from ._exits import FAILED, Exit
+from ._limits import Limits, limited
 
 if TYPE_CHECKING:
     from omnistorage.sync.filters import Filter
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 def options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the flags of all these commands, and those that every command has."""
-    command = _flags.filtering(_flags.common(command))
+    command = _flags.filtering(_flags.common(limited(command)))
     for option in (
         click.option("--checkers", type=click.IntRange(min=1), default=8, metavar="N", help="Hash N side by side."),
         click.option("--json", "as_json", is_flag=True, help="Print a JSON list with path and hash."),
@@ -65,6 +66,7 @@ def hashsum(
     selection: Filter,
     console: Console,
     config: str | None,
+    limits: Limits,
 ) -> None:
     """Print or check the hashes of all objects at a place."""
     from ._hashing import Hashing, canonical
@@ -73,7 +75,9 @@ def hashsum(
     if remote == "-":
         _print_stdin(kind, as_base64)
         return
-    with _places.pages(remote, selection, config, console) as found:
+    # Local files are not slowed down for being hashed; only what is downloaded is.
+    layers = limits.reading() if download else limits.source()
+    with _places.pages(remote, selection, config, console, layers=layers) as found:
         hashing = Hashing(found.storage, [kind], console, download=download)
         if hashing.missing:
             raise Exit(FAILED, f"--download computes {kind} here")

@@ -12,7 +12,7 @@ from omnistorage.core.info import DIR, FILE, LINK, ObjectInfo
 from omnistorage.core.walk import pages as pages_of
 from omnistorage.core.walk import walk
 from omnistorage.opening import locate
-from omnistorage.storage import Storage
+from omnistorage.storage import LayerMaker, Storage
 
 from ._exits import FAILED, Exit
 
@@ -65,6 +65,7 @@ def pages(
     *,
     recursive: bool = True,
     brief: bool = False,
+    layers: tuple[LayerMaker, ...] = (),
 ) -> Iterator[Listing]:
     """Open a place and give what the filter selects of it, page by page; an object is a listing of itself.
 
@@ -77,12 +78,13 @@ def pages(
         console: Where to report.
         recursive: Go into directories.
         brief: Paths and kinds are enough: size and time may be missing where that is cheaper.
+        layers: What goes around the storage.
 
     Raises:
         NotFound: There is nothing at ``remote``.
     """
     with named(remote):
-        storage, name = locate(remote, config=config)
+        storage, name = locate(remote, *layers, config=config)
         with storage:
             if name:
                 if selection is not None:
@@ -149,7 +151,7 @@ def folder(remote: str, config: str | None) -> Storage:
     return storage
 
 
-def to_write(remote: str, config: str | None) -> tuple[Storage, str]:
+def to_write(remote: str, config: str | None, *layers: LayerMaker) -> tuple[Storage, str]:
     """Open the folder above an object that may not be there yet; return it with the object's name.
 
     Raises:
@@ -160,7 +162,7 @@ def to_write(remote: str, config: str | None) -> tuple[Storage, str]:
     above, name = split(remote)
     if not name:
         raise Exit(FAILED, f"{shown(remote)!r} can only be a directory; name an object")
-    return open(above, config=config), name
+    return open(above, *layers, config=config), name
 
 
 def _choose(

@@ -12,7 +12,7 @@ import msgspec
 
 from omnistorage.core.errors import printable
 from omnistorage.opening import open_remote, split
-from omnistorage.storage import LayerMaker, Storage
+from omnistorage.storage import Storage
 from omnistorage.sync.events import Moving
 from omnistorage.sync.filters import Filter
 from omnistorage.sync.model import Outcome, Result, Verb
@@ -23,6 +23,7 @@ from . import _choices, _flags, _sides, _summary
 from ._console import NOTICE, Console
 from ._events import open_events
 from ._exits import FAILED, NO_DIRECTORY, NOTHING_MOVED, Exit
+from ._limits import Limits, limited
 from ._progress import Progress, kind_of, plan_words_of, words_of
 
 
@@ -42,8 +43,7 @@ def transferring(command: _flags.Command) -> _flags.Command:
             strict=given.pop("strict"),
             as_json=given.pop("as_json"),
             error_on_no_transfer=given.pop("error_on_no_transfer"),
-            bwlimit=given.pop("bwlimit"),
-            tpslimit=given.pop("tpslimit"),
+            limits=given.pop("limits"),
             low_level_retries=given.pop("low_level_retries"),
             interactive=given.pop("interactive"),
             beside=Beside(
@@ -54,7 +54,7 @@ def transferring(command: _flags.Command) -> _flags.Command:
         )
         return command(job=job, **given)
 
-    return _flags.common(_flags.filtering(_choices.choosing(wrapper)))
+    return _flags.common(_flags.filtering(_choices.choosing(limited(wrapper))))
 
 
 class Beside(msgspec.Struct, frozen=True):
@@ -85,8 +85,7 @@ class Job(msgspec.Struct):
         strict: Exit with 1 if anything is known to be right by its size only.
         as_json: Print the result as JSON.
         error_on_no_transfer: Exit with 9 if nothing was moved.
-        bwlimit: Bytes per second, or None.
-        tpslimit: Calls per second, or None.
+        limits: How fast it may go.
         low_level_retries: How often a single call is repeated at most, or None for what is configured.
         interactive: Ask before each change.
         beside: Other places.
@@ -102,8 +101,7 @@ class Job(msgspec.Struct):
     strict: bool
     as_json: bool
     error_on_no_transfer: bool
-    bwlimit: int | None
-    tpslimit: float | None
+    limits: Limits
     low_level_retries: int | None
     interactive: bool
     beside: Beside
@@ -208,7 +206,7 @@ class Job(msgspec.Struct):
     @contextmanager
     def _source(self, text: str, moved_to: str | None = None) -> Iterator[tuple[Storage, str]]:
         try:
-            with _sides.source(text, self.config, *self._limits(), retries=self.low_level_retries) as found:
+            with _sides.source(text, self.config, *self.limits.source(), retries=self.low_level_retries) as found:
                 yield found
         except Exit as exc:
             # rclone tells a missing object that was to be renamed from a missing folder that was to be moved.
@@ -217,7 +215,7 @@ class Job(msgspec.Struct):
             raise Exit(FAILED, str(exc)) from None
 
     def _dest(self, text: str) -> AbstractContextManager[Storage]:
-        return _sides.destination(text, self.config, retries=self.low_level_retries)
+        return _sides.destination(text, self.config, *self.limits.dest(), retries=self.low_level_retries)
 
     @contextmanager
     def _beside(self) -> Iterator[Options]:
@@ -226,7 +224,7 @@ class Job(msgspec.Struct):
         with ExitStack() as stack:
 
             def opened(text: str) -> Storage:
-                return stack.enter_context(_sides.destination(text, self.config))
+                return stack.enter_context(_sides.destination(text, self.config, *self.limits.dest()))
 
             yield msgspec.structs.replace(
                 self.options,
@@ -246,12 +244,3 @@ class Job(msgspec.Struct):
     def _is_there(self, text: str) -> bool:
         with open_remote(text, config=self.config) as storage:
             return storage.exists("")
-
-    def _limits(self) -> tuple[LayerMaker, ...]:
-        if not self.bwlimit and not self.tpslimit:
-            return ()
-        from functools import partial
-
-        from omnistorage.layers.limit import Limit
-
-        return (partial(Limit, bytes_per_second=self.bwlimit or None, ops_per_second=self.tpslimit),)

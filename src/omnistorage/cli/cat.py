@@ -11,6 +11,7 @@ from omnistorage.core.errors import StorageError
 
 from . import _flags, _places
 from ._exits import FAILED, Exit
+from ._limits import Limits, limited
 
 if TYPE_CHECKING:
     from omnistorage.core.info import ObjectInfo
@@ -32,6 +33,7 @@ _CHUNK = 256 << 10
 @click.option("--separator", default="", metavar="TEXT", help="Print this behind each object.")
 @_flags.filtering
 @_flags.common
+@limited
 def command(
     remote: str,
     head: int,
@@ -43,6 +45,7 @@ def command(
     selection: Filter,
     console: Console,
     config: str | None,
+    limits: Limits,
 ) -> None:
     """Print the bytes of the object at REMOTE, or of all below it.
 
@@ -60,7 +63,7 @@ def command(
     out = sys.stdout.buffer
     sys.stdout.flush()
     failed = 0
-    with _places.pages(remote, selection, config, console) as found:
+    with _places.pages(remote, selection, config, console, layers=limits.reading()) as found:
         for infos in found:
             for info in infos:
                 if not info.is_file:

@@ -14,6 +14,7 @@ from omnistorage.sync.model import Difference
 from . import _flags, _places, _sides
 from ._console import Console
 from ._exits import FAILED, Exit
+from ._limits import Limits, limited
 
 _REPORTS = {"combined": "", "match": "=", "differ": "*", "missing_on_dst": "+", "missing_on_src": "-", "error": "!"}
 
@@ -36,6 +37,7 @@ _REPORTS = {"combined": "", "match": "=", "differ": "*", "missing_on_dst": "+", 
 @click.option("-P", "--progress", is_flag=True, hidden=True)
 @_flags.filtering
 @_flags.common
+@limited
 def command(
     source: str,
     dest: str,
@@ -49,6 +51,7 @@ def command(
     selection: Filter,
     console: Console,
     config: str | None,
+    limits: Limits,
     **reports: str | None,
 ) -> None:
     """Compare SOURCE and DEST by size and content; exit with 1 if they differ.
@@ -66,10 +69,12 @@ def command(
         one_way=one_way,
         checkers=checkers,
     )
+    # Local files are not slowed down for being hashed; only what is downloaded is.
+    layers = limits.reading() if download else limits.source()
     with (
         _Reports(reports) as files,
-        _sides.source(source, config) as (src, name),
-        _sides.destination(dest, config) as dst,
+        _sides.source(source, config, *layers) as (src, name),
+        _sides.destination(dest, config, *layers) as dst,
     ):
         if name:
             _places.refuse_filters(selection)

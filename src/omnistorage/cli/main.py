@@ -82,7 +82,10 @@ def _flags_last(args: list[str]) -> list[str]:
 
 
 _TAKING_VALUES = frozenset(
-    ("--config", "--log-file", "--log-level", "--stats", "--transfers", "--checkers", "--include", "--exclude")
+    (
+        *("--config", "--log-file", "--log-level", "--stats", "--transfers", "--checkers", "--include", "--exclude"),
+        *("--bwlimit", "--bwlimit-file", "--tpslimit", "--tpslimit-burst"),
+    )
 )
 
 

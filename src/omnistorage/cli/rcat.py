@@ -9,6 +9,7 @@ import click
 
 from . import _flags, _places
 from ._exits import FAILED, Exit
+from ._limits import Limits, limited
 
 if TYPE_CHECKING:
     from io import BufferedReader
@@ -23,7 +24,10 @@ _CHUNK = 256 << 10
 @click.option("--size", type=click.IntRange(min=0), metavar="BYTES", help="How much will come; less or more fails.")
 @_flags.dry_run
 @_flags.common
-def command(remote: str, size: int | None, dry_run: bool, console: Console, config: str | None) -> None:
+@limited
+def command(
+    remote: str, size: int | None, dry_run: bool, console: Console, config: str | None, limits: Limits
+) -> None:
     """Store standard input as the object REMOTE.
 
     What is there is replaced. The object appears, whole, when the input has ended; if the command is stopped
@@ -38,7 +42,7 @@ def command(remote: str, size: int | None, dry_run: bool, console: Console, conf
         raise Exit(FAILED, "there is no input: pipe something into rcat")
     source = cast("BufferedReader", sys.stdin.buffer)
     with _places.named(remote):
-        storage, name = _places.to_write(remote, config)
+        storage, name = _places.to_write(remote, config, *limits.dest())
         with storage:
             if dry_run:
                 console.notice(name, "not stored, as this is a dry run")
