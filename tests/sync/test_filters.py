@@ -269,7 +269,7 @@ def test_explanation_names_the_rule() -> None:
     assert selection.explain("src", is_dir=True).rule == "+ *.py"
     assert Filter.exclude("x/").explain("src", is_dir=True).why == "no rule matches"
     assert "below 3 levels" in selection.explain("a/b/c/d").why
-    assert "size" in selection.explain("a.py", size=1).why
+    assert selection.explain("a.py", size=1).why == "smaller than 10 B"
 
 
 def test_dump_has_bounds_before_rules() -> None:

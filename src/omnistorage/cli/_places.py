@@ -133,7 +133,7 @@ def refuse_filters(selection: Filter) -> None:
     Raises:
         Exit: There are some.
     """
-    if not selection.is_trivial:
+    if selection.is_choosy:
         raise Exit(FAILED, "filters cannot be used with a single file; name its folder")
 
 
@@ -175,11 +175,13 @@ def _choose(
         if recursive:
             return walk(driver, failed=broken.__setitem__, brief=brief), broken
         return pages_of(driver, brief=brief), broken
-    if not recursive and selection.files is None and not selection.marker_names:
-        return _one_level(storage, selection), broken
+    if not recursive and selection.depth is None:  # a depth that was asked for is one also without -R
+        if selection.files is None and not selection.marker_names:
+            return _one_level(storage, selection), broken
+        selection = selection.max_depth(1)
     from omnistorage.sync.scan import Scan
 
-    scan = Scan(driver, selection if recursive or selection.depth == 1 else selection.max_depth(1))
+    scan = Scan(driver, selection)
     return iter(scan), scan.broken
 
 

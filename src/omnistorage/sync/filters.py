@@ -8,7 +8,6 @@ same files, by ``Filter.selects``. (rclone selects more then, and a sync would d
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import chain
 from typing import Any
 
 import msgspec
@@ -16,47 +15,14 @@ import msgspec
 from omnistorage.core import units
 
 from .chaining import Step
+from .criteria import Criteria, bound, moment, size_of, texts
+from .explaining import Explanation, explain
 from .parts import part_of, read_part
-from .rules import FilterError, Rules, parents, read_lines, read_names
+from .rules import FilterError, Rule, Rules, parents, read_lines, read_names
 
 __all__ = ["Explanation", "Filter", "FilterError"]
 
 _MOST_DIRECTORIES = 50_000  # whose answer is kept
-
-
-class Explanation(msgspec.Struct, frozen=True):
-    """Why a path is selected or not.
-
-    Attributes:
-        allowed: The path is selected, or the directory is entered.
-        rule: The rule that decided, as the user wrote it; None if none did.
-        why: One line for people.
-    """
-
-    allowed: bool
-    rule: str | None
-    why: str
-
-
-class _Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What was asked for; of files, what was in them, one tuple for each."""
-
-    include: tuple[str, ...] = ()
-    include_from: tuple[tuple[str, ...], ...] = ()
-    exclude: tuple[str, ...] = ()
-    exclude_from: tuple[tuple[str, ...], ...] = ()
-    rules: tuple[str, ...] = ()
-    filter_from: tuple[tuple[str, ...], ...] = ()
-    files: frozenset[str] | None = None
-    markers: tuple[str, ...] = ()
-    min_size: int | None = None
-    max_size: int | None = None
-    oldest: int | None = None
-    newest: int | None = None
-    part: tuple[int, int] | None = None
-    depth: int | None = None
-    ignore_case: bool = False
-    delete_excluded: bool = False
 
 
 class Filter:
@@ -72,7 +38,7 @@ class Filter:
         OSError: A file of rules cannot be read.
     """
 
-    __slots__ = ("_parents", "_reached", "_rules", "_settings")
+    __slots__ = ("_criteria", "_parents", "_reached", "_rules")
 
     _reached: dict[str, bool]
 
@@ -98,23 +64,23 @@ class Filter:
         ignore_case: bool = False,
         delete_excluded: bool = False,
     ) -> None:
-        lists = [read_names(path) for path in _texts(files_from)]
-        lists += [read_names(path, raw=True) for path in _texts(files_from_raw)]
-        lists += [read_names(path, end="\0") for path in _texts(files_from0)]
+        lists = [read_names(path) for path in texts(files_from)]
+        lists += [read_names(path, raw=True) for path in texts(files_from_raw)]
+        lists += [read_names(path, end="\0") for path in texts(files_from0)]
         self._take(
-            _Settings(
-                include=_texts(include),
-                include_from=tuple(map(read_lines, _texts(include_from))),
-                exclude=_texts(exclude),
-                exclude_from=tuple(map(read_lines, _texts(exclude_from))),
-                rules=_texts(rules),
-                filter_from=tuple(map(read_lines, _texts(filter_from))),
+            Criteria(
+                include=texts(include),
+                include_from=tuple(map(read_lines, texts(include_from))),
+                exclude=texts(exclude),
+                exclude_from=tuple(map(read_lines, texts(exclude_from))),
+                rules=texts(rules),
+                filter_from=tuple(map(read_lines, texts(filter_from))),
                 files=frozenset().union(*lists) if lists else None,
-                markers=_texts(exclude_if_present),
-                min_size=_size(min_size),
-                max_size=_size(max_size),
-                oldest=_time(max_age),
-                newest=_time(min_age),
+                markers=texts(exclude_if_present),
+                min_size=size_of(min_size),
+                max_size=size_of(max_size),
+                oldest=bound(max_age),
+                newest=bound(min_age),
                 part=read_part(hash_filter) if hash_filter else None,
                 depth=max_depth if max_depth > 0 else None,
                 ignore_case=ignore_case,
@@ -125,67 +91,73 @@ class Filter:
     @Step
     def include(self, *patterns: str) -> Filter:
         """Let the files pass that match one of the globs, and none that no rule lets pass."""
-        return self._with(include=(*self._settings.include, *filter(None, patterns)))
+        return self._with(include=(*self._criteria.include, *filter(None, patterns)))
 
     @Step
     def include_from(self, path: str) -> Filter:
         """Include the globs in a file, one per line; ``-`` is standard input."""
-        return self._with(include_from=(*self._settings.include_from, read_lines(path)))
+        return self._with(include_from=(*self._criteria.include_from, read_lines(path)))
 
     @Step
     def exclude(self, *patterns: str) -> Filter:
         """Leave out the files that match one of the globs; ``dir/`` leaves out a directory."""
-        return self._with(exclude=(*self._settings.exclude, *filter(None, patterns)))
+        return self._with(exclude=(*self._criteria.exclude, *filter(None, patterns)))
 
     @Step
     def exclude_from(self, path: str) -> Filter:
         """Exclude the globs in a file, one per line; ``-`` is standard input."""
-        return self._with(exclude_from=(*self._settings.exclude_from, read_lines(path)))
+        return self._with(exclude_from=(*self._criteria.exclude_from, read_lines(path)))
 
     @Step
     def rule(self, *rules: str) -> Filter:
         """Add rules: ``+ glob``, ``- glob``, or ``!`` to forget all rules before."""
-        return self._with(rules=(*self._settings.rules, *filter(None, rules)))
+        return self._with(rules=(*self._criteria.rules, *filter(None, rules)))
 
     @Step
     def filter_from(self, path: str) -> Filter:
         """Add the rules in a file, one per line; ``-`` is standard input."""
-        return self._with(filter_from=(*self._settings.filter_from, read_lines(path)))
+        return self._with(filter_from=(*self._criteria.filter_from, read_lines(path)))
 
     @Step
-    def files_from(self, path: str, raw: bool = False) -> Filter:
-        """Select the files that are listed in a file, and no others; ``raw`` takes each line as it is."""
-        return self._with(files=(self._settings.files or frozenset()) | read_names(path, raw))
+    def files_from(self, path: str, raw: bool = False, end: str = "\n") -> Filter:
+        """Select the files that are listed in a file, and no others.
+
+        Args:
+            path: The file; ``-`` is standard input.
+            raw: Take each line as it is.
+            end: What ends a name; ``"\\0"`` for the output of ``find -print0``, which is raw, too.
+        """
+        return self._with(files=(self._criteria.files or frozenset()) | read_names(path, raw, end))
 
     @Step
     def only(self, *paths: str) -> Filter:
         """Take exactly these files, whatever else is there."""
-        return self._with(files=(self._settings.files or frozenset()).union(paths))
+        return self._with(files=(self._criteria.files or frozenset()).union(paths))
 
     @Step
     def exclude_if_present(self, *names: str) -> Filter:
         """Leave out directories that hold a file with one of these names, with all that is below."""
-        return self._with(markers=(*self._settings.markers, *names))
+        return self._with(markers=(*self._criteria.markers, *names))
 
     @Step
     def min_size(self, size: int | str) -> Filter:
         """Leave out files smaller than this: bytes, or a text like ``100k``."""
-        return self._with(min_size=_size(size))
+        return self._with(min_size=size_of(size))
 
     @Step
     def max_size(self, size: int | str) -> Filter:
         """Leave out files larger than this: bytes, or a text like ``1.5G``."""
-        return self._with(max_size=_size(size))
+        return self._with(max_size=size_of(size))
 
     @Step
     def min_age(self, age: float | str) -> Filter:
         """Leave out files younger than this, from now: seconds, or a text like ``7d`` or ``2024-01-31``."""
-        return self._with(newest=_time(age))
+        return self._with(newest=bound(age))
 
     @Step
     def max_age(self, age: float | str) -> Filter:
         """Leave out files older than this, from now: seconds, or a text like ``7d`` or ``2024-01-31``."""
-        return self._with(oldest=_time(age))
+        return self._with(oldest=bound(age))
 
     @Step
     def hash_filter(self, part: str) -> Filter:
@@ -210,47 +182,64 @@ class Filter:
     @property
     def is_trivial(self) -> bool:
         """Everything passes, so that no other question needs to be asked."""
-        return self._settings == _Settings(
-            ignore_case=self._settings.ignore_case, delete_excluded=self._settings.delete_excluded
-        )
+        return self._criteria.depth is None and not self.is_choosy
+
+    @property
+    def is_choosy(self) -> bool:
+        """Files may be left out, and not only because they lie too deep."""
+        return self._criteria.files is not None or self._restricts()
+
+    @property
+    def criteria(self) -> Criteria:
+        """All that was asked for."""
+        return self._criteria
 
     @property
     def marker_names(self) -> tuple[str, ...]:
         """Names of files that exclude the directory they are in; who lists directories has to look."""
-        return self._settings.markers
+        return self._criteria.markers
 
     @property
     def depth(self) -> int | None:
         """How many levels to walk; None is without end."""
-        return self._settings.depth
+        return self._criteria.depth
 
     @property
     def files(self) -> frozenset[str] | None:
         """The only files to look at, or None for all."""
-        return self._settings.files
+        return self._criteria.files
 
     @property
     def deletes_excluded(self) -> bool:
         """A sync may delete what is left out at the destination."""
-        return self._settings.delete_excluded
+        return self._criteria.delete_excluded
 
     def allows_file(self, path: str, size: int | None, mtime_ns: int | None) -> bool:
         """Tell whether a file passes whose directory has been entered.
 
         An unknown size is below every bound, an unknown time (nanoseconds of Unix time) is now.
         """
-        asked = self._settings
+        asked = self._criteria
         if asked.files is not None:
             return path in asked.files
         if asked.min_size is not None and (-1 if size is None else size) < asked.min_size:
             return False
         if asked.max_size is not None and size is not None and size > asked.max_size:
             return False
-        if (asked.oldest is not None or asked.newest is not None) and not self._allows_time(mtime_ns):
+        if (asked.oldest or asked.newest) and not self.allows_time(mtime_ns):
             return False
         if not self._rules.files.allows(path):
             return False
         return asked.part is None or part_of(path, asked.part[1]) == asked.part[0]
+
+    def allows_time(self, mtime_ns: int | None) -> bool:
+        """Tell whether a time of modification is within the limits; an unknown one is now."""
+        if mtime_ns is None:
+            import time
+
+            mtime_ns = time.time_ns()
+        oldest, newest = self._criteria.oldest, self._criteria.newest
+        return not (oldest and mtime_ns < oldest.time_ns) and not (newest and mtime_ns > newest.time_ns)
 
     def allows_dir(self, path: str) -> bool:
         """Tell whether the walk enters a directory whose parent it has entered.
@@ -266,83 +255,86 @@ class Filter:
 
         Marker files are not looked for.
         """
-        directory = path.rpartition("/")[0]
-        reached = self._reached.get(directory)
-        if reached is None:
-            if len(self._reached) > _MOST_DIRECTORIES:
-                self._reached = {}
-            reached = self._reached[directory] = self._barrier(path) is None
-        return reached and self.allows_file(path, size, mtime_ns)
+        return self._reaches(path) and self.allows_file(path, size, mtime_ns)
+
+    def selects_dir(self, path: str) -> bool:
+        """Tell whether a walk would come to this directory and not leave it out."""
+        return self._reaches(path) and self.allows_dir(path)
 
     def explain(
         self, path: str, is_dir: bool = False, size: int | None = None, mtime_ns: int | None = None
     ) -> Explanation:
         """Tell why a path is selected or not, as if a walk had come to it; see ``selects``."""
-        path = path.strip("/")
-        barrier = self._barrier(path)
-        if barrier is not None:
-            if self.depth is not None and not barrier:
-                return Explanation(False, None, f"below {self.depth} levels")
-            found = self.explain(barrier, is_dir=True)
-            return Explanation(False, found.rule, f"the walk does not enter {barrier!r}: {found.why}")
-        if self.files is not None:
-            allowed = self.allows_dir(path) if is_dir else path in self.files
-            return Explanation(allowed, None, f"{'' if allowed else 'not '}in the list of files")
-        rule = (self._rules.dirs if is_dir else self._rules.files).deciding(f"{path}/" if is_dir else path)
-        if is_dir or self.allows_file(path, size, mtime_ns) is (rule is None or rule.include):
-            text = rule.text if rule else None
-            return Explanation(rule is None or rule.include, text, f"rule {text!r}" if text else "no rule matches")
-        return Explanation(False, None, "left out by its size, age or hash")
+        return explain(self, path.strip("/"), is_dir, size, mtime_ns)
+
+    def rule_for(self, path: str, is_dir: bool = False) -> Rule | None:
+        """Return the first rule that matches a path, which decides; None if none does."""
+        return (self._rules.dirs if is_dir else self._rules.files).deciding(f"{path}/" if is_dir else path)
+
+    def digest(self) -> str:
+        """Return a hash in hex that is the same for filters that select the same for the same reasons.
+
+        It is stable: across processes, runs and machines, and whether rules stand in a file or not. Ages that were
+        given as a duration count as that, so that a filter of "the last week" has the same digest every day.
+        """
+        return self._criteria.digest()
 
     def dump(self) -> str:
         """Write the rules as rclone does with ``--dump filters``."""
-        asked = self._settings
-        bounds = (
-            ("Last-modified date must be equal or greater than", asked.oldest, _moment),
-            ("Last-modified date must be equal or less than", asked.newest, _moment),
-            ("Minimum size is", asked.min_size, units.format_size),
-            ("Maximum size is", asked.max_size, units.format_size),
+        asked = self._criteria
+        oldest, newest = asked.oldest, asked.newest
+        limits = (
+            ("Last-modified date must be equal or greater than", oldest and moment(oldest.time_ns)),
+            ("Last-modified date must be equal or less than", newest and moment(newest.time_ns)),
+            ("Minimum size is", asked.min_size is not None and units.format_size(asked.min_size)),
+            ("Maximum size is", asked.max_size is not None and units.format_size(asked.max_size)),
         )
-        lines = [f"{title}: {write(bound)}" for title, bound, write in bounds if bound is not None]
+        lines = [f"{title}: {limit}" for title, limit in limits if limit]
         for title, listed in (("File", self._rules.files), ("Directory", self._rules.dirs)):
             lines.append(f"--- {title} filter rules ---")
             lines += [f"{'+' if rule.include else '-'} {rule.expression}" for rule in listed.rules]
         return "\n".join(["--- start filters ---", *lines, "--- end filters ---", ""])
 
     def _with(self, **changes: Any) -> Filter:
-        changed = Filter.__new__(Filter)
-        changed._take(msgspec.structs.replace(self._settings, **changes))
-        return changed
+        return _of(msgspec.structs.replace(self._criteria, **changes))
 
-    def _take(self, asked: _Settings) -> None:
-        if asked.oldest is not None and asked.newest is not None and asked.oldest > asked.newest:
+    def _take(self, asked: Criteria) -> None:
+        if asked.oldest and asked.newest and asked.oldest.time_ns > asked.newest.time_ns:
             raise FilterError("min-age is larger than max-age, so that no file could pass")
-        if asked.files is not None and _restricts(asked):
-            raise FilterError("files-from says all there is to select: want it without other filters")
-        self._settings = asked
+        self._criteria = asked
         self._rules = Rules(
-            include=chain(asked.include, *asked.include_from),
-            exclude=chain(asked.exclude, *asked.exclude_from),
-            lines=chain(asked.rules, *asked.filter_from),
-            exclude_rest=bool(asked.include or asked.include_from),
+            include=asked.includes,
+            exclude=asked.excludes,
+            lines=asked.lines,
+            exclude_rest=asked.includes_only,
             ignore_case=asked.ignore_case,
         )
+        if asked.files is not None and self._restricts():
+            raise FilterError("files-from says all there is to select: want it without other filters")
         self._reached = {}
         self._parents = None if asked.files is None else parents(asked.files)
 
-    def _allows_time(self, mtime_ns: int | None) -> bool:
-        if mtime_ns is None:
-            import time
+    def _restricts(self) -> bool:
+        """Tell whether anything but a list or the depth leaves out files."""
+        return bool(self._rules) or self._criteria.limits_facts
 
-            mtime_ns = time.time_ns()
-        oldest, newest = self._settings.oldest, self._settings.newest
-        return (oldest is None or mtime_ns >= oldest) and (newest is None or mtime_ns <= newest)
+    def _reaches(self, path: str) -> bool:
+        """Tell whether a walk comes to the directory that a path is in."""
+        directory = path.rpartition("/")[0]
+        reached = self._reached.get(directory)
+        if reached is None:
+            if len(self._reached) > _MOST_DIRECTORIES:
+                self._reached = {}
+            reached = self._reached[directory] = not self.is_too_deep(path) and self.barrier(path) is None
+        return reached
 
-    def _barrier(self, path: str) -> str | None:
-        """Return the first directory above ``path`` that is not entered; ``""`` if it lies too deep."""
-        depth = self._settings.depth
-        if depth is not None and path.count("/") >= depth:
-            return ""
+    def is_too_deep(self, path: str) -> bool:
+        """Tell whether a path lies below the levels that are walked."""
+        depth = self._criteria.depth
+        return depth is not None and path.count("/") >= depth
+
+    def barrier(self, path: str) -> str | None:
+        """Return the first directory above ``path`` that the walk does not enter, whatever its depth."""
         cut = path.find("/")
         while cut >= 0:
             if not self.allows_dir(path[:cut]):
@@ -351,51 +343,21 @@ class Filter:
         return None
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Filter) and self._settings == other._settings
+        return isinstance(other, Filter) and self._criteria == other._criteria
 
     def __hash__(self) -> int:
-        return hash(self._settings)
+        return hash(self._criteria)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # What was asked for, and nothing that was found since: the rest is made anew where it is wanted.
+        return _of, (self._criteria,)
 
     def __repr__(self) -> str:
-        given = msgspec.structs.asdict(self._settings)
+        given = msgspec.structs.asdict(self._criteria)
         return f"Filter({', '.join(f'{name}={value!r}' for name, value in given.items() if value)})"
 
 
-def _restricts(asked: _Settings) -> bool:
-    """Tell whether anything but a list of files is asked for that leaves out files."""
-    free = {name: getattr(asked, name) for name in ("files", "depth", "ignore_case", "delete_excluded")}
-    return asked != _Settings(**free)
-
-
-def _texts(texts: Iterable[str]) -> tuple[str, ...]:
-    if isinstance(texts, str):  # is itself an iterable of texts, and would become one rule per letter
-        raise TypeError(f"want a list of texts, like [{texts!r}]")
-    return tuple(filter(None, texts))
-
-
-def _size(size: int | str | None) -> int | None:
-    if isinstance(size, str):
-        return units.parse_size(size)
-    if size is not None and size < 0:
-        raise ValueError(f"bad size {size}: want zero or more bytes")
-    return size
-
-
-def _time(age: float | str | None) -> int | None:
-    """Return nanoseconds of Unix time."""
-    if age is None:
-        return None
-    import time
-
-    now = time.time()
-    moment = units.parse_age(age, now) if isinstance(age, str) else now - age
-    return None if moment is None else int(moment * 1e9)
-
-
-def _moment(nanoseconds: int) -> str:
-    from datetime import UTC, datetime, timedelta
-
-    try:
-        return str(datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=nanoseconds // 1000))
-    except OverflowError:  # an age of 10000y is legal
-        return f"{nanoseconds} ns"
+def _of(asked: Criteria) -> Filter:
+    made = Filter.__new__(Filter)
+    made._take(asked)
+    return made

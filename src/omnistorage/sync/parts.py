@@ -17,7 +17,7 @@ def read_part(text: str) -> tuple[int, int]:
         FilterError: The text is malformed.
     """
     part, slash, parts = text.partition("/")
-    if not (slash and parts.isdecimal() and int(parts) and (part.isdecimal() or part == "@")):
+    if not (slash and _is_count(parts) and int(parts) and (part == "@" or _is_count(part))):
         raise FilterError(f"bad hash filter {text!r}: want part/parts, like 1/4, or @/4 for a random part")
     if part == "@":
         import random
@@ -31,5 +31,11 @@ def part_of(path: str, parts: int) -> int:
     from hashlib import md5
     from unicodedata import normalize
 
-    name = normalize("NFC", path).lower().encode("utf-8", "surrogateescape")
-    return int.from_bytes(md5(name, usedforsecurity=False).digest()[:8], "little") % parts
+    # One character for one, as rclone does it: no final sigma, and one letter for a dotted I.
+    name = path.lower() if path.isascii() else "".join(char.lower()[0] for char in normalize("NFC", path))
+    data = name.encode("utf-8", "surrogateescape")
+    return int.from_bytes(md5(data, usedforsecurity=False).digest()[:8], "little") % parts
+
+
+def _is_count(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and int(text) < 1 << 64

@@ -15,11 +15,57 @@ from . import globs
 if TYPE_CHECKING:
     from .automaton import Automaton
 
-__all__ = ["FilterError", "Rule", "RuleList", "Rules", "parents", "read_lines", "read_names"]
+__all__ = ["FilterError", "Lines", "Rule", "RuleList", "Rules", "Source", "parents", "read_lines", "read_names"]
+
+# What rclone takes off both ends of a line. Python would take more: \x1c to \x1f, which a name may begin with.
+_BLANKS = (
+    " \t\n\v\f\r\x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000"
+)
 
 
 class FilterError(ValueError):
     """A rule, or a combination of settings, has no meaning; the message is one line for the user."""
+
+
+class Source(msgspec.Struct, frozen=True):
+    """Where a rule or a limit was written.
+
+    Attributes:
+        step: The step of a filter, like ``exclude_from``; empty for the rule that follows from an include.
+        file: The file of rules; ``-`` is standard input.
+        line: The number of the line in it, from 1.
+    """
+
+    step: str
+    file: str | None = None
+    line: int | None = None
+
+    def __str__(self) -> str:
+        return self.step if self.file is None else f"{self.step} {self.file}:{self.line}"
+
+
+class Lines(msgspec.Struct, frozen=True, eq=False):
+    """The rules in a file; equal to others with the same texts, wherever they stand.
+
+    Attributes:
+        texts: The rules.
+        file: The name of the file.
+        numbers: The number of the line of each.
+    """
+
+    texts: tuple[str, ...]
+    file: str
+    numbers: tuple[int, ...]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Lines) and self.texts == other.texts
+
+    def __hash__(self) -> int:
+        return hash(self.texts)
+
+    def __repr__(self) -> str:
+        return f"{self.file}: {self.texts!r}"
 
 
 class Rule(msgspec.Struct, frozen=True):
@@ -29,11 +75,13 @@ class Rule(msgspec.Struct, frozen=True):
         include: What matches passes.
         expression: The regular expression.
         text: The rule it comes from, as the user could have written it.
+        source: Where that was written.
     """
 
     include: bool
     expression: str
     text: str
+    source: Source
 
 
 class RuleList:
@@ -94,50 +142,53 @@ class Rules:
 
     def __init__(
         self,
-        include: Iterable[str],
-        exclude: Iterable[str],
-        lines: Iterable[str],
+        include: Iterable[tuple[str, Source]],
+        exclude: Iterable[tuple[str, Source]],
+        lines: Iterable[tuple[str, Source]],
         exclude_rest: bool,
         ignore_case: bool,
     ) -> None:
         self._ignore_case = ignore_case
         self.files = RuleList()
         self.dirs = RuleList()
-        for glob in include:
-            self._add(glob, include=True)
-        for glob in exclude:
-            self._add(glob, include=False)
-        for line in lines:
-            self._add_line(line)
+        for glob, source in include:
+            self._add(glob, source, include=True)
+        for glob, source in exclude:
+            self._add(glob, source, include=False)
+        for line, source in lines:
+            self._add_line(line, source)
         if exclude_rest:
-            self._add("/**", include=False)
+            self._add("/**", Source(""), include=False)
 
-    def _add_line(self, text: str) -> None:
+    def __bool__(self) -> bool:
+        return bool(self.files.rules or self.dirs.rules)
+
+    def _add_line(self, text: str, source: Source) -> None:
         """Add ``+ glob`` or ``- glob``, or begin anew with ``!``."""
         if text.rstrip() == "!":
             self.files.clear()
             self.dirs.clear()
         elif text[:2] in ("+ ", "- ") and text[2:].strip():
-            self._add(text[2:], include=text[0] == "+")
+            self._add(text[2:], source, include=text[0] == "+")
         else:
             raise FilterError(f'bad rule "{text}": want "+ pattern", "- pattern" or "!"')
 
-    def _add(self, glob: str, include: bool) -> None:
+    def _add(self, glob: str, source: Source, include: bool) -> None:
         """Include or exclude what matches a glob, and what follows from it for directories."""
         text = f"{'+' if include else '-'} {glob}"
         dir_rule = glob.endswith("/")
         if dir_rule and not include:
             glob += "**"
-        rule = Rule(include, self._expression(glob), text)
+        rule = Rule(include, self._expression(glob), text, source)
         deep = "**" in glob  # matches files and directories alike
         if deep or not dir_rule:
             self.files.add(rule)
             if include:
                 # The way to what is included must not be cut off by a later rule.
                 for parent in globs.directories(glob):
-                    self.dirs.add(Rule(True, self._expression(parent), text))
+                    self.dirs.add(Rule(True, self._expression(parent), text, source))
             elif glob == "*":
-                self.dirs.add(Rule(False, self._expression("/**"), text))
+                self.dirs.add(Rule(False, self._expression("/**"), text, source))
         if deep or dir_rule:
             self.dirs.add(rule)
 
@@ -154,9 +205,14 @@ class Rules:
         return expression
 
 
-def read_lines(path: str) -> tuple[str, ...]:
+def read_lines(path: str) -> Lines:
     """Return the lines of a file without blanks around them, empty ones and comments; ``-`` is standard input."""
-    return tuple(line for line in map(str.strip, _read(path)) if line and line[0] not in "#;")
+    kept = [
+        (number, line)
+        for number, line in enumerate((line.strip(_BLANKS) for line in _read(path)), 1)
+        if line and line[0] not in "#;"
+    ]
+    return Lines(tuple(line for _, line in kept), path, tuple(number for number, _ in kept))
 
 
 def read_names(path: str, raw: bool = False, end: str = "\n") -> frozenset[str]:
@@ -171,7 +227,7 @@ def read_names(path: str, raw: bool = False, end: str = "\n") -> frozenset[str]:
     if end != "\n":
         lines = _read(path, end)
     else:
-        lines = (line.removesuffix("\r") for line in _read(path)) if raw else read_lines(path)
+        lines = (line.removesuffix("\r") for line in _read(path)) if raw else read_lines(path).texts
     return frozenset(name for name in (line.strip("/") for line in lines) if name)
 
 

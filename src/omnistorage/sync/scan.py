@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from omnistorage.core.driver import Driver
-from omnistorage.core.errors import NotFound, StorageError
+from omnistorage.core.errors import InvalidPath, NotFound, StorageError
 from omnistorage.core.info import DIR, FILE, ObjectInfo
 from omnistorage.core.paths import inside, parent
 from omnistorage.core.walk import pages, walk
 
 from .filters import Filter
+from .marked import Marked
 
 Infos = list[ObjectInfo]
 
@@ -59,7 +60,8 @@ class Scan:
                 yield from self._named()
             elif self._filter.is_trivial:
                 yield from self._all() if self._leave_out is None else self._beside()
-            elif self._driver.features.recursive:
+            elif self._driver.features.recursive and self._filter.depth is None:
+                # Of a whole prefix most would lie too deep: for those who want few levels, walking is cheaper.
                 yield from self._flat()
             else:
                 yield from self._filtered()
@@ -105,26 +107,50 @@ class Scan:
                 yield infos[:-1]
 
     def _flat(self) -> Iterator[Infos]:
-        selects = self._filter.selects
-        markers = self._filter.marker_names
-        marked = _Marked(self._driver, markers) if markers else None
-        left_out = self._leave_out
+        chosen, left_out = self._filter, self._leave_out
+        hidden = self._hidden() if chosen.marker_names else None
+
+        def selects(info: ObjectInfo) -> bool:
+            if info.kind is DIR:
+                selected = chosen.selects_dir(info.path)
+            else:
+                selected = chosen.selects(info.path, info.size, info.mtime_ns)
+            if not selected or (left_out and inside(info.path, left_out)):
+                return False
+            return not (hidden and hidden(info.path if info.kind is DIR else parent(info.path)))
+
         for infos in pages(self._driver, recursive=True):
             self.listed += len(infos)
-            chosen = [
-                info
-                for info in infos
-                if selects(info.path, info.size, info.mtime_ns)
-                and not (marked and marked.any_above(info.path))
-                and not (left_out and inside(info.path, left_out))
-            ]
-            if chosen:
-                yield chosen
+            selected = [info for info in infos if selects(info)]
+            if selected:
+                yield selected
+
+    def _hidden(self) -> Callable[[str], bool]:
+        """Return what tells of a directory whether it, or one above, holds a marker, or cannot be asked for one."""
+        marked = Marked(self._driver, self._filter.marker_names)
+        last: tuple[str, bool] | None = None
+
+        def hidden(folder: str) -> bool:
+            nonlocal last
+            if last is None or last[0] != folder:
+                last = (folder, any(map(holds, ["", *_above(folder + "/")])))
+            return last[1]
+
+        def holds(folder: str) -> bool:
+            try:
+                return marked.marker(folder) is not None
+            except StorageError as exc:
+                if not folder:
+                    raise
+                self._fail(folder, exc)
+                return True
+
+        return hidden
 
     def _filtered(self) -> Iterator[Infos]:
         chosen, markers, depth = self._filter, self._filter.marker_names, self._filter.depth
-        marked = _Marked(self._driver, markers)
-        if markers and marked.here(""):
+        marked = Marked(self._driver, markers)
+        if markers and marked.marker("") is not None:
             return
 
         def enter(info: ObjectInfo) -> bool:
@@ -138,7 +164,7 @@ class Scan:
             if info.path == self._leave_out or not chosen.allows_dir(info.path):
                 return False
             try:
-                return not (markers and marked.here(info.path))
+                return not markers or marked.marker(info.path) is None
             except StorageError as exc:
                 # Whether it is excluded is as unknown as what stands in it.
                 self._fail(info.path, exc)
@@ -155,9 +181,11 @@ class Scan:
         found: Infos = []
         last = ""
         for path in sorted(self._filter.files or ()):
+            if self._filter.is_too_deep(path):
+                continue
             try:
                 info = self._driver.stat(path)
-            except (NotFound, NotADirectoryError):
+            except (NotFound, NotADirectoryError, InvalidPath):  # a path that cannot be there is not there
                 continue
             except StorageError as exc:
                 self._fail(path, exc)
@@ -178,35 +206,3 @@ class Scan:
 def _above(path: str) -> list[str]:
     """Return the directories above a path, the topmost first."""
     return [path[:at] for at, letter in enumerate(path) if letter == "/" and at]
-
-
-class _Marked:
-    """Which directories hold a marker file that excludes them."""
-
-    def __init__(self, driver: Driver, markers: tuple[str, ...]) -> None:
-        self._driver = driver
-        self._markers = markers
-        self._known: dict[str, bool] = {}
-
-    def here(self, folder: str) -> bool:
-        if folder not in self._known:
-            if len(self._known) > 10_000:
-                self._known.clear()
-            self._known[folder] = any(self._is_there(folder, name) for name in self._markers)
-        return self._known[folder]
-
-    def any_above(self, path: str) -> bool:
-        if self.here(""):
-            return True
-        at = path.find("/")
-        while at >= 0:
-            if self.here(path[:at]):
-                return True
-            at = path.find("/", at + 1)
-        return False
-
-    def _is_there(self, folder: str, name: str) -> bool:
-        try:
-            return self._driver.stat(f"{folder}/{name}" if folder else name).kind is FILE
-        except (NotFound, NotADirectoryError):
-            return False
