@@ -68,13 +68,7 @@ def common(command: Command) -> Command:
 
     @wraps(command)
     def wrapper(**given: Any) -> Any:
-        console = _console_of(
-            given.pop("verbose"),
-            given.pop("quiet"),
-            given.pop("log_level"),
-            given.pop("log_file"),
-            given.pop("use_json_log"),
-        )
+        console = _console_of(*(given.pop(name) for name in _LOGGING))
         try:
             return command(console=console, **given)
         finally:
@@ -91,6 +85,9 @@ def common(command: Command) -> Command:
     )
 
 
+_LOGGING = ("verbose", "quiet", "log_level", "log_file", "use_json_log")
+
+
 def filtering(command: Command) -> Command:
     """Add rclone's filter flags; the command gets ``selection``, a Filter."""
 
@@ -99,10 +96,12 @@ def filtering(command: Command) -> Command:
         from omnistorage.sync.filters import Filter
 
         asked = {name: given.pop(name) for name in _FILTERS}
+        if (asked["include"] or asked["include_from"]) and (asked["exclude"] or asked["exclude_from"]):
+            _tell_order(given)
         depth = asked.pop("max_depth")
         selection = Filter(max_depth=max(depth, 0), **asked)
         if given.pop("dump") == "filters":
-            click.echo(selection.dump(), err=True)
+            click.echo(selection.dump(), nl=False, err=True)
         return command(selection=selection, **given)
 
     return _with(
@@ -115,7 +114,9 @@ def filtering(command: Command) -> Command:
         click.option("--filter-from", multiple=True, metavar="FILE", help="Rules, one per line."),
         click.option("--files-from", multiple=True, metavar="FILE", help="Exactly the paths of this list."),
         click.option("--files-from-raw", multiple=True, metavar="FILE", help="The same, lines taken as they are."),
-        click.option("--files-from0", multiple=True, metavar="FILE", help="The same, names end with a NUL character."),
+        click.option(
+            "--files-from0", multiple=True, metavar="FILE", help="The same, names end with a NUL character."
+        ),
         click.option("--exclude-if-present", multiple=True, metavar="NAME", help="Leave out folders that hold NAME."),
         click.option("--min-size", type=SIZE, help="Leave out objects smaller than this."),
         click.option("--max-size", type=SIZE, help="Leave out objects larger than this."),
@@ -147,6 +148,17 @@ _FILTERS = (
     "ignore_case",
     "hash_filter",
 )
+
+
+def _tell_order(given: dict[str, Any]) -> None:
+    """Say that the order of the flags is not that of the rules, as a user who mixes them may think."""
+    told = "includes are tried before excludes, whatever the order of the flags; with --filter the order counts"
+    if "console" in given:
+        given["console"].notice("", told)
+        return
+    console = _console_of(*(given[name] for name in _LOGGING))
+    console.notice("", told)
+    console.close()
 
 
 def dry_run(command: Command) -> Command:

@@ -8,7 +8,7 @@ import click
 
 _GROUPS = (
     ("Transfer", ("sync", "copy", "move", "copyto", "moveto", "plan", "apply", "check", "rcat", "cat")),
-    ("Look", ("ls", "lsl", "lsd", "lsf", "lsjson", "tree", "size", "stat", "hashsum", "about")),
+    ("Look", ("ls", "lsl", "lsd", "lsf", "lsjson", "tree", "size", "stat", "hashsum", "about", "filter")),
     ("Change", ("touch", "mkdir", "rmdir", "rmdirs", "delete", "deletefile", "purge")),
     ("Set up", ("config", "listremotes", "completion", "version")),
 )

@@ -19,7 +19,7 @@ from omnistorage.sync.model import Outcome, Result, Verb
 from omnistorage.sync.options import Options
 from omnistorage.sync.run import Approve, Run
 
-from . import _choices, _flags, _sides, _summary
+from . import _choices, _flags, _places, _sides, _summary
 from ._console import NOTICE, Console
 from ._events import open_events
 from ._exits import FAILED, NO_DIRECTORY, NOTHING_MOVED, Exit
@@ -135,6 +135,7 @@ class Job(msgspec.Struct):
                 with self._dest(dest) as dst, self._beside() as options:
                     self.run(Run.between(src, dst, options, move=move, approve=self._approve))
                 return
+            _places.refuse_filters(self.options.filter)
             above, leaf = split(dest)
             if not leaf:
                 raise Exit(FAILED, f"{dest!r} names a folder; give the name of the object as well")

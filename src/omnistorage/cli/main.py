@@ -83,7 +83,10 @@ def _flags_last(args: list[str]) -> list[str]:
 
 _TAKING_VALUES = frozenset(
     (
-        *("--config", "--log-file", "--log-level", "--stats", "--transfers", "--checkers", "--include", "--exclude"),
+        *("--config", "--log-file", "--log-level", "--stats", "--transfers", "--checkers", "--dump"),
+        *("--include", "--include-from", "--exclude", "--exclude-from", "-f", "--filter", "--filter-from"),
+        *("--files-from", "--files-from-raw", "--files-from0", "--exclude-if-present", "--hash-filter"),
+        *("--min-size", "--max-size", "--min-age", "--max-age", "--max-depth"),
         *("--bwlimit", "--bwlimit-file", "--tpslimit", "--tpslimit-burst"),
     )
 )

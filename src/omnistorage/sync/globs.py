@@ -96,7 +96,10 @@ def directories(glob: str) -> list[str]:
     """
     import re
 
-    if "{{" in glob or re.search(r"\{[^{}]*(?:/|\*\*|\{)[^{}]*\}", glob):
+    # Escaped braces count like others, as in rclone.
+    if "}}" in glob or any(
+        end == "{" or "/" in inside or "**" in inside for inside, end in re.findall(r"\{([^{}]*)([{}])", glob)
+    ):
         return ["/**"]
     glob = re.sub(r"//+", "/", glob)
     found: list[str] = []

@@ -222,8 +222,8 @@ class _Parser:
 
     def counts(self) -> tuple[int, int | None, int] | None:
         """Return what ``{2}``, ``{2,}`` or ``{2,4}`` says and where it ends, or None if it is just a brace."""
-        end = self.text.find("}", self.at)
-        if self.peek() != "{" or end < 0:
+        end = self.text.find("}", self.at) if self.peek() == "{" else -1
+        if end < 0:
             return None
         least, comma, most = self.text[self.at + 1 : end].partition(",")
         if not _is_count(least) or not (_is_count(most) or not most):

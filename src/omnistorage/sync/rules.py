@@ -165,10 +165,10 @@ class Rules:
 
     def _add_line(self, text: str, source: Source) -> None:
         """Add ``+ glob`` or ``- glob``, or begin anew with ``!``."""
-        if text.rstrip() == "!":
+        if text.rstrip(_BLANKS) == "!":
             self.files.clear()
             self.dirs.clear()
-        elif text[:2] in ("+ ", "- ") and text[2:].strip():
+        elif text[:2] in ("+ ", "- ") and text[2:].strip(_BLANKS):
             self._add(text[2:], source, include=text[0] == "+")
         else:
             raise FilterError(f'bad rule "{text}": want "+ pattern", "- pattern" or "!"')
