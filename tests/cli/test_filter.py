@@ -94,10 +94,10 @@ def test_what_is_not_known_is_told(run: Run) -> None:
     ran = run("filter", "explain", "a", "--min-size", "1M", "--max-age", "1d", "--exclude-if-present", ".no")
 
     assert (ran.code, ran.out) == (0, "selected: a: no rule matches\n")
-    assert [line.partition(" its ")[2].partition(" is ")[0] for line in ran.err.splitlines()] == [
-        "size",
-        "time",
-        "directories' contents",
+    assert [line.partition(": a: ")[2].partition(" not ")[0] for line in ran.err.splitlines()] == [
+        "its size is",
+        "its time is",
+        "marker files were",
     ]
     assert run("-q", "filter", "explain", "a", "--min-size", "1M").err == ""
 

@@ -84,7 +84,7 @@ def explain(
         told = f"{verdict}: {name or '/'}: {found.why}{f' ({flag}{line})' if flag else ''}"
         sys.stdout.write(printable(told).replace("\n", "\\n") + "\n")
         for fact in unchecked:
-            console.notice(name, f"its {fact} is not known and was not looked at; {_HINTS[fact]}")
+            console.notice(name, _UNCHECKED[fact])
     if not found.allowed:
         raise Exit(FAILED)
 
@@ -103,10 +103,10 @@ def dump(selection: Filter, console: Console, config: str | None) -> None:
     sys.stdout.write(selection.dump())
 
 
-_HINTS = {
-    "size": "give --size, or a place with --in",
-    "time": "give --mtime, or a place with --in",
-    "directories' contents": "give a place with --in",
+_UNCHECKED = {
+    "size": "its size is not known and was not looked at; give --size, or a place with --in",
+    "time": "its time is not known and was not looked at; give --mtime, or a place with --in",
+    "markers": "marker files were not looked for; give a place with --in",
 }
 
 
@@ -136,7 +136,7 @@ def _without_unknown(
         loose = selection.min_age("off").max_age("off")
         unchecked += ["time"] * (loose != selection)
         selection = loose
-    return selection, unchecked + ["directories' contents"] * bool(selection.marker_names)
+    return selection, unchecked + ["markers"] * bool(selection.marker_names)
 
 
 def _nanoseconds(mtime: str | None) -> int | None:
