@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .check import CheckOptions, CheckResult, check
     from .events import AnyEvent, Began, Ended, Finished, Moved, Progress, events
+    from .explaining import Explanation
     from .filters import Filter
     from .guards import GuardError
     from .model import Action, Compare, Difference, Event, Outcome, Policy, Result, Verb
@@ -39,6 +40,7 @@ __all__ = [
     "Policy",
     "Compare",
     "Filter",
+    "Explanation",
     "Action",
     "Verb",
     "Outcome",
@@ -61,6 +63,7 @@ __all__ = [
 _HOMES = {
     ".check": ("CheckOptions", "CheckResult", "check"),
     ".events": ("AnyEvent", "Began", "Ended", "Finished", "Moved", "Progress", "events"),
+    ".explaining": ("Explanation",),
     ".filters": ("Filter",),
     ".guards": ("GuardError",),
     ".model": ("Action", "Compare", "Difference", "Event", "Outcome", "Policy", "Result", "Verb"),

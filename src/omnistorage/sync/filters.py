@@ -8,7 +8,7 @@ same files, by ``Filter.selects``. (rclone selects more then, and a sync would d
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -16,11 +16,13 @@ from omnistorage.core import units
 
 from .chaining import Step
 from .criteria import Criteria, bound, moment, size_of, texts
-from .explaining import Explanation, explain
 from .parts import part_of, read_part
 from .rules import FilterError, Rule, Rules, parents, read_lines, read_names
 
-__all__ = ["Explanation", "Filter", "FilterError"]
+if TYPE_CHECKING:
+    from .explaining import Explanation
+
+__all__ = ["Filter", "FilterError"]
 
 _MOST_DIRECTORIES = 50_000  # whose answer is kept
 
@@ -265,6 +267,8 @@ class Filter:
         self, path: str, is_dir: bool = False, size: int | None = None, mtime_ns: int | None = None
     ) -> Explanation:
         """Tell why a path is selected or not, as if a walk had come to it; see ``selects``."""
+        from .explaining import explain
+
         return explain(self, path.strip("/"), is_dir, size, mtime_ns)
 
     def rule_for(self, path: str, is_dir: bool = False) -> Rule | None:
