@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from .check import CheckOptions, CheckResult, check
     from .events import AnyEvent, Began, Ended, Finished, Moved, Progress, events
     from .explaining import Explanation
+    from .dedupe import dedupe
+    from .dedupe_model import DedupeEvent, DedupeOptions, DedupeResult
     from .filters import Filter
     from .guards import GuardError
     from .model import Action, Compare, Difference, Event, Outcome, Policy, Result, Verb
@@ -36,6 +38,10 @@ __all__ = [
     "CheckOptions",
     "CheckResult",
     "Difference",
+    "dedupe",
+    "DedupeEvent",
+    "DedupeOptions",
+    "DedupeResult",
     "Options",
     "Policy",
     "Compare",
@@ -64,6 +70,8 @@ _HOMES = {
     ".check": ("CheckOptions", "CheckResult", "check"),
     ".events": ("AnyEvent", "Began", "Ended", "Finished", "Moved", "Progress", "events"),
     ".explaining": ("Explanation",),
+    ".dedupe": ("dedupe",),
+    ".dedupe_model": ("DedupeEvent", "DedupeOptions", "DedupeResult"),
     ".filters": ("Filter",),
     ".guards": ("GuardError",),
     ".model": ("Action", "Compare", "Difference", "Event", "Outcome", "Policy", "Result", "Verb"),
@@ -90,7 +98,7 @@ def __dir__() -> list[str]:
 
 
 class _Room(ModuleType):
-    """A package in which the functions ``plan`` and ``check`` keep their names.
+    """A package in which the functions ``plan``, ``check`` and ``dedupe`` keep their names.
 
     The files of the same names are imported by others, and the import system would then put the modules in
     their places.
