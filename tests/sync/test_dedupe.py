@@ -612,9 +612,9 @@ class Endless(Layer):
 
 
 def test_memory_is_flat() -> None:
-    """Ten times as many objects, and as many duplicates, take no more memory."""
+    """Six times as many objects, and as many duplicates, take no more memory."""
     peaks = []
-    for count in (2_000, 20_000):
+    for count in (2_000, 12_000):
         storage = Storage(Endless(MemoryDriver(), count))
         dedupe(storage)
         tracemalloc.start()

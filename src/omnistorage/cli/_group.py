@@ -7,9 +7,10 @@ import os
 import click
 
 _GROUPS = (
-    ("Transfer", ("sync", "copy", "move", "copyto", "moveto", "plan", "apply", "check", "rcat", "cat")),
-    ("Look", ("ls", "lsl", "lsd", "lsf", "lsjson", "tree", "size", "stat", "hashsum", "about", "filter")),
-    ("Change", ("touch", "mkdir", "rmdir", "rmdirs", "delete", "deletefile", "purge")),
+    ("Transfer", ("sync", "copy", "move", "copyto", "moveto", "plan", "apply", "rcat", "cat")),
+    ("Verify", ("check", "hashsum")),
+    ("Look", ("ls", "lsl", "lsd", "lsf", "lsjson", "tree", "size", "stat", "about", "filter")),
+    ("Change", ("touch", "mkdir", "rmdir", "rmdirs", "delete", "deletefile", "purge", "dedupe")),
     ("Set up", ("config", "listremotes", "completion", "version")),
 )
 _ALIASES = {"rm": "deletefile", "cp": "copy", "mv": "move"}
