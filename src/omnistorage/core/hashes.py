@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Final, Protocol
 
 from .streams import ByteStream, fill
@@ -54,6 +54,24 @@ PREFERENCE: Final[tuple[str, ...]] = (
 # quickxor is long but linear: rows of 160 bytes may change places and the hash stays.
 STRONG: Final[frozenset[str]] = frozenset(NAMES) - {"crc32", "crc32c", "xxh3", "quickxor"}
 """Hashes that, with the size, count as evidence of equal bytes (of accident, not of an attack)."""
+
+SIZES: Final[Mapping[str, int]] = {
+    "md5": 16,
+    "sha1": 20,
+    "whirlpool": 64,
+    "crc32": 4,
+    "sha256": 32,
+    "sha512": 64,
+    "blake3": 32,
+    "xxh3": 8,
+    "xxh128": 16,
+    "dropbox": 32,
+    "hidrive": 20,
+    "mailru": 20,
+    "quickxor": 20,
+    "crc32c": 4,
+}
+"""Length of each hash in bytes."""
 
 CHUNK: Final = 1 << 18
 """Bytes read at a time: fits the second-level cache, and outweighs the cost of a call."""
