@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from . import hashes
 from .driver import Driver
+from .errors import Truncated
 from .info import ObjectInfo
 from .streams import ByteStream, fill, read_exactly
 
@@ -80,6 +82,24 @@ def digest(driver: Driver, path: str, name: str, info: ObjectInfo | None = None)
         return known
     with driver.get(path) as stream:
         return hashes.hash_stream(stream, (name,))[name]
+
+
+def read_and_hash(driver: Driver, info: ObjectInfo, names: Iterable[str]) -> dict[str, str]:
+    """Read an object whole and return the hashes of what came; without names, it is read nevertheless.
+
+    Raises:
+        Truncated: Not as many bytes came as ``info`` says.
+    """
+    hasher = hashes.MultiHasher(names)
+    count = 0
+    buffer = memoryview(bytearray(hashes.CHUNK if info.size is None else min(hashes.CHUNK, info.size + 1)))
+    with driver.get(info.path) as stream:
+        while some := fill(stream, buffer):
+            hasher.update(buffer[:some])
+            count += some
+    if info.size is not None and count != info.size:
+        raise Truncated(f"{count} bytes came of {info.size}", op="get", path=info.path, scheme=driver.scheme)
+    return hasher.hexdigests()
 
 
 def _fill_up(stream: ByteStream, buffer: bytearray) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import IO, Final
 
 from .driver import Driver
@@ -20,7 +20,7 @@ SORT_IN_MEMORY: Final = 200_000
 def pages(driver: Driver, path: str = "", *, recursive: bool = False, brief: bool = False) -> Iterator[Infos]:
     """Yield the pages of one directory, in path order; if ``brief``, size and time may be missing."""
     found = _raw_pages(driver, path, recursive, brief)
-    return found if driver.features.ordered else _sorted_pages(found)
+    return found if driver.features.ordered else sorted_pages(found)
 
 
 def walk(
@@ -93,14 +93,19 @@ def _raw_pages(driver: Driver, path: str, recursive: bool, brief: bool) -> Itera
         token = page.next
 
 
-def _sorted_pages(found: Iterator[Infos]) -> Iterator[Infos]:
-    """Sort pages that come in no order; beyond a size by way of temporary files."""
+def sorted_pages(found: Iterable[Infos], most: int | None = None) -> Iterator[Infos]:
+    """Sort pages that come in no order; entries of one name stay as they came.
+
+    Args:
+        found: The pages.
+        most: Entries that are sorted in memory, ``SORT_IN_MEMORY`` if None; more go by way of temporary files.
+    """
     held: Infos = []
     runs: list[IO[bytes]] = []
     try:
         for page in found:
             held += page
-            if len(held) > SORT_IN_MEMORY:
+            if len(held) > (SORT_IN_MEMORY if most is None else most):
                 runs.append(_spill(held))
                 held = []
         held.sort(key=_order)
@@ -110,7 +115,7 @@ def _sorted_pages(found: Iterator[Infos]) -> Iterator[Infos]:
             return
         from heapq import merge
 
-        merged = merge(held, *map(_load, runs), key=_order)
+        merged = merge(*map(_load, runs), held, key=_order)
         while chunk := [info for _, info in zip(range(1000), merged, strict=False)]:
             yield chunk
     finally:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Literal
+from collections.abc import Callable, Iterable, Iterator
+from typing import Literal, TypeVar
 
 import msgspec
 
-from omnistorage.core.content import common_hash, same_content
+from omnistorage.core import hashes
+from omnistorage.core.content import common_hash, digest, same_bytes
 from omnistorage.core.driver import Driver
 from omnistorage.core.errors import NotADirectory, StorageError
 from omnistorage.core.info import DIR, FILE, ObjectInfo
+from omnistorage.core.paths import parent
 from omnistorage.storage import Storage
 
 from .filters import Filter
@@ -21,6 +23,8 @@ from .workers import Batch, Workers
 
 _BATCH_COUNT = 64
 _BATCH_BYTES = 16 << 20
+
+T = TypeVar("T")
 
 Two = tuple[ObjectInfo, ObjectInfo]
 Found = tuple[Difference, int]
@@ -33,14 +37,16 @@ class CheckOptions(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         filter: What is looked at, on both sides.
         by: ``hash`` (a hash both sides can tell; bytes where both are local), ``size`` or ``bytes`` (read both).
+        hash: The hash to compare by; a side that cannot tell it is read. None takes the best that both can tell.
         one_way: Do not report what only the destination has.
         checkers: Comparisons side by side.
     """
 
     filter: Filter = Filter()
     by: Literal["hash", "size", "bytes"] = "hash"
+    hash: str | None = None
     one_way: bool = False
-    checkers: int = 4
+    checkers: int = 8
 
 
 class CheckResult(msgspec.Struct):
@@ -52,7 +58,9 @@ class CheckResult(msgspec.Struct):
         only_src: Objects that only the source has.
         only_dst: Objects that only the destination has.
         errors: Objects and directories that could not be compared.
-        unverified: Matches known by their size only.
+        unverified: Matches known by their size only: their hashes could not be checked.
+        skipped: Entries that are neither objects nor directories (symbolic links, devices …), left alone.
+        malformed: Lines of a SUM file that could not be understood.
         bytes: Size of what was compared by content.
     """
 
@@ -62,12 +70,35 @@ class CheckResult(msgspec.Struct):
     only_dst: int = 0
     errors: int = 0
     unverified: int = 0
+    skipped: int = 0
+    malformed: int = 0
     bytes: int = 0
+
+    @property
+    def different(self) -> int:
+        """Number of paths at which the sides are not the same."""
+        return self.differs + self.only_src + self.only_dst
 
     @property
     def ok(self) -> bool:
         """True if both sides are the same, as far as could be told."""
-        return not (self.differs or self.only_src or self.only_dst or self.errors)
+        return not (self.different or self.errors)
+
+    def count(self, difference: Difference, size: int) -> None:
+        """Add what was found at one path, and its size in bytes."""
+        match difference.sign:
+            case "=":
+                self.matches += 1
+                self.unverified += difference.verified == "size"
+                self.bytes += 0 if difference.verified == "size" else size
+            case "*":
+                self.differs += 1
+            case "+":
+                self.only_src += 1
+            case "-":
+                self.only_dst += 1
+            case _:
+                self.errors += 1
 
 
 def check(
@@ -89,54 +120,72 @@ def check(
         NotFound: There is no source.
     """
     result = CheckResult()
-    for difference, size in differences(src.driver, dst.driver, options or CheckOptions()):
-        _count(result, difference, size)
+    for difference, size in differences(src.driver, dst.driver, options or CheckOptions(), result):
+        result.count(difference, size)
         if found is not None:
             found(difference)
     return result
 
 
-def differences(src: Driver, dst: Driver, options: CheckOptions) -> Iterator[Found]:
-    """Yield what is found at each path and the size of the object at the source.
+def differences(src: Driver, dst: Driver, options: CheckOptions, result: CheckResult) -> Iterator[Found]:
+    """Yield what is found at each path and the size of the object at the source; ``result`` counts what is skipped.
 
     Raises:
         NotFound: There is no source.
         NotADirectory: The source is an object.
+        ValueError: There is no such hash.
     """
     if src.features.mkdir and src.stat("").kind is not DIR:
         raise NotADirectory(scheme=src.scheme)
     src_scan = Scan(src, options.filter)
     dst_scan = Scan(dst, options.filter, missing_ok=True)
+
+    def alone(one: ObjectInfo | None, two: ObjectInfo | None) -> Iterator[Found]:
+        result.skipped += _is_odd(one) or _is_odd(two)
+        if one is not None and one.kind is FILE and dst_scan.complete(parent(one.path)):
+            why = "not at the destination" if two is None else f"a {two.kind.value} at the destination"
+            yield Difference("+", one.path, why), one.size or 0
+        if options.one_way:
+            return
+        if two is not None and two.kind is FILE and src_scan.complete(parent(two.path)):
+            why = "not at the source" if one is None else f"a {one.kind.value} at the source"
+            yield Difference("-", two.path, why), 0
+
     near = src.features.local and dst.features.local
     workers = Workers(_Comparer(src, dst, options), options.checkers, near=near)
     try:
-        for found in workers.run(_batches(pair(src_scan, dst_scan), options, src_scan, dst_scan)):
+        for found in workers.run(batches(pair(src_scan, dst_scan), alone)):
             yield from found
     finally:
         workers.close()
-    for scan, side in ((src_scan, "source"), (dst_scan, "destination")):
-        for folder, error in scan.broken.items():
-            yield Difference("!", folder, f"cannot be listed at the {side}: {error}"), 0
+    yield from broken(src_scan, "at the source")
+    yield from broken(dst_scan, "at the destination")
 
 
-def _batches(
-    pairs: Iterator[Pair], options: CheckOptions, src_scan: Scan, dst_scan: Scan
-) -> Iterator[Batch[Two, Found]]:
-    """Gather what must be compared; what is on one side only is known already."""
+def batches(
+    pairs: Iterable[Pair], alone: Callable[[ObjectInfo | None, ObjectInfo | None], Iterable[T]]
+) -> Iterator[Batch[Two, T]]:
+    """Gather pairs of objects that are to be compared; ``alone`` says at once what to make of all others."""
     batch: list[Two] = []
     size = 0
     for one, two in pairs:
         if one is None or two is None or one.kind is not FILE or two.kind is not FILE:
-            if alone := list(_one_sided(one, two, options, src_scan, dst_scan)):
-                yield Batch(done=alone)
+            if known := list(alone(one, two)):
+                yield Batch(done=known)
             continue
         batch.append((one, two))
-        size += one.size or 0
+        size += two.size or one.size or 0
         if len(batch) == _BATCH_COUNT or size >= _BATCH_BYTES:
             yield Batch(batch, size)
             batch, size = [], 0
     if batch:
         yield Batch(batch, size)
+
+
+def broken(scan: Scan, where: str) -> Iterator[Found]:
+    """Yield the directories that could not be listed."""
+    for folder, error in scan.broken.items():
+        yield Difference("!", folder, f"cannot be listed {where}: {error}"), 0
 
 
 class _Comparer:
@@ -146,8 +195,17 @@ class _Comparer:
         self._stopped = False
         self._src = src
         self._dst = dst
-        self._by = options.by
-        self._hash = common_hash(src, dst)
+        self._by_size = options.by == "size"
+        near = src.features.local and dst.features.local
+        self._hash: str | None = None
+        self._by_bytes = options.by == "bytes"
+        if options.hash is not None:
+            self._hash = hashes.canonical(options.hash)
+        elif near:
+            # Both must be read anyway, and comparing costs less than hashing.
+            self._by_bytes = True
+        else:
+            self._hash = common_hash(src, dst)
 
     def batch(self, pairs: list[Two], /) -> list[Found]:
         return [(self._compare(src, dst), src.size or 0) for src, dst in pairs if not self._stopped]
@@ -156,50 +214,22 @@ class _Comparer:
         self._stopped = True
 
     def _compare(self, src: ObjectInfo, dst: ObjectInfo) -> Difference:
-        path = src.path
+        path, name = src.path, self._hash
         if src.size != dst.size and src.size is not None and dst.size is not None:
             return Difference("*", path, f"sizes differ ({src.size} at the source, {dst.size} at the destination)")
-        if self._by == "size":
+        if self._by_size:
             return Difference("=", path, "equal size", "size")
-        local = self._src.features.local and self._dst.features.local
-        if self._by == "hash" and self._hash is None and not local:
-            return Difference("=", path, "equal size; no hash is common to both sides", "size")
         try:
-            equal = same_content(self._src, self._dst, path, None if self._by == "bytes" else self._hash)
+            if self._by_bytes:
+                equal = same_bytes(self._src, path, self._dst, path)
+                return Difference("=", path, "equal", "bytes") if equal else Difference("*", path, "contents differ")
+            if name is None:
+                return Difference("=", path, "equal size; no hash is common to both sides", "size")
+            equal = digest(self._src, path, name, src) == digest(self._dst, path, name, dst)
         except StorageError as exc:
             return Difference("!", path, str(exc))
-        verified = "bytes" if local or self._by == "bytes" else "hash"
-        return Difference("=", path, "equal", verified) if equal else Difference("*", path, "contents differ")
+        return Difference("=", path, "equal", "hash") if equal else Difference("*", path, f"{name} differs")
 
 
-def _one_sided(
-    src: ObjectInfo | None, dst: ObjectInfo | None, options: CheckOptions, src_scan: Scan, dst_scan: Scan
-) -> Iterator[Found]:
-    info = src or dst
-    assert info is not None
-    folder = info.path.rpartition("/")[0]
-    if src is not None and dst is not None:
-        if src.kind is not dst.kind and (src.kind is FILE or dst.kind is FILE):
-            words = f"{src.kind.value} at the source, {dst.kind.value} at the destination"
-            yield Difference("!", src.path, words), 0
-    elif src is not None and src.kind is FILE:
-        if dst_scan.complete(folder):
-            yield Difference("+", src.path, "not at the destination"), src.size or 0
-    elif dst is not None and dst.kind is FILE and not options.one_way and src_scan.complete(folder):
-        yield Difference("-", dst.path, "not at the source"), 0
-
-
-def _count(result: CheckResult, difference: Difference, size: int) -> None:
-    match difference.sign:
-        case "=":
-            result.matches += 1
-            result.unverified += difference.verified == "size"
-            result.bytes += 0 if difference.verified == "size" else size
-        case "*":
-            result.differs += 1
-        case "+":
-            result.only_src += 1
-        case "-":
-            result.only_dst += 1
-        case _:
-            result.errors += 1
+def _is_odd(info: ObjectInfo | None) -> bool:
+    return info is not None and info.kind is not FILE and info.kind is not DIR

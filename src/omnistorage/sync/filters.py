@@ -181,6 +181,10 @@ class Filter:
         """Let a sync delete what this filter leaves out at the destination."""
         return self._with(delete_excluded=True)
 
+    def by_name(self) -> Filter:
+        """Return the part of this filter that asks for nothing but names: no sizes, no ages."""
+        return self._with(min_size=None, max_size=None, oldest=None, newest=None)
+
     @property
     def is_trivial(self) -> bool:
         """Everything passes, so that no other question needs to be asked."""
