@@ -1,4 +1,4 @@
-"""Making one storage like another: ``sync``, ``copy``, ``move`` and ``check``, as a library.
+"""Making one storage like another, and proving it: ``sync``, ``copy``, ``move``, ``check``, ``verify``, as a library.
 
 >>> import omnistorage
 >>> from omnistorage.sync import sync
@@ -21,12 +21,14 @@ if TYPE_CHECKING:
     from .explaining import Explanation
     from .dedupe import dedupe
     from .dedupe_model import DedupeEvent, DedupeOptions, DedupeResult
+    from .checksum import ChecksumOptions, checksum
     from .filters import Filter
     from .guards import GuardError
     from .model import Action, Compare, Difference, Event, Outcome, Policy, Result, Verb
     from .options import Options
     from .plans import PlanError, SavedPlan, apply_plan, write_plan
     from .recipes import copy, copy_one, move, plan, sync
+    from .verify import Finding, State, VerifyOptions, VerifyResult, verify
 
 __all__ = [
     "sync",
@@ -35,8 +37,15 @@ __all__ = [
     "copy_one",
     "plan",
     "check",
+    "checksum",
+    "verify",
     "CheckOptions",
     "CheckResult",
+    "ChecksumOptions",
+    "VerifyOptions",
+    "VerifyResult",
+    "Finding",
+    "State",
     "Difference",
     "dedupe",
     "DedupeEvent",
@@ -72,12 +81,14 @@ _HOMES = {
     ".explaining": ("Explanation",),
     ".dedupe": ("dedupe",),
     ".dedupe_model": ("DedupeEvent", "DedupeOptions", "DedupeResult"),
+    ".checksum": ("ChecksumOptions", "checksum"),
     ".filters": ("Filter",),
     ".guards": ("GuardError",),
     ".model": ("Action", "Compare", "Difference", "Event", "Outcome", "Policy", "Result", "Verb"),
     ".options": ("Options",),
     ".plans": ("PlanError", "SavedPlan", "apply_plan", "write_plan"),
     ".recipes": ("copy", "copy_one", "move", "plan", "sync"),
+    ".verify": ("Finding", "State", "VerifyOptions", "VerifyResult", "verify"),
 }
 
 
@@ -98,7 +109,7 @@ def __dir__() -> list[str]:
 
 
 class _Room(ModuleType):
-    """A package in which the functions ``plan``, ``check`` and ``dedupe`` keep their names.
+    """A package in which functions such as ``plan`` and ``check`` keep their names.
 
     The files of the same names are imported by others, and the import system would then put the modules in
     their places.
