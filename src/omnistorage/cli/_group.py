@@ -8,7 +8,7 @@ import click
 
 _GROUPS = (
     ("Transfer", ("sync", "copy", "move", "copyto", "moveto", "plan", "apply", "rcat", "cat")),
-    ("Verify", ("check", "hashsum")),
+    ("Verify", ("check", "checksum", "verify", "hashsum")),
     ("Look", ("ls", "lsl", "lsd", "lsf", "lsjson", "tree", "size", "stat", "about", "filter")),
     ("Change", ("touch", "mkdir", "rmdir", "rmdirs", "delete", "deletefile", "purge", "dedupe")),
     ("Set up", ("config", "listremotes", "completion", "version")),

@@ -72,6 +72,11 @@ def hashsum(
     from ._hashing import Hashing, canonical
 
     kind = canonical(kind)
+    if checkfile is not None:
+        if remote == "-":
+            raise click.UsageError("-C compares a REMOTE; name it")
+        _check(kind, remote, checkfile, output_file, download, checkers, selection, console, config)
+        return
     if remote == "-":
         _print_stdin(kind, as_base64)
         return
@@ -82,13 +87,8 @@ def hashsum(
         if hashing.missing:
             raise Exit(FAILED, f"--download computes {kind} here")
         infos = (info for infos in found for info in infos)
-        hashed = _texts(hashing.of_all(infos, checkers), kind, as_base64)
-        if checkfile is not None:
-            failed = _check(hashed, checkfile, config, console)
-        else:
-            failed = 0
-            _print(hashed, kind, output_file, as_json)
-    if failed or hashing.failed:
+        _print(_texts(hashing.of_all(infos, checkers), kind, as_base64), kind, output_file, as_json)
+    if hashing.failed:
         raise Exit(FAILED)
 
 
@@ -109,8 +109,10 @@ def _print(hashed: Iterable[tuple[str, str]], kind: str, output_file: str | None
 
 def _write(hashed: Iterable[tuple[str, str]], kind: str, as_json: bool, write: Callable[[str], object]) -> None:
     if not as_json:
+        from omnistorage.core.sums import line
+
         for path, text in hashed:
-            write(f"{text}  {path}\n")
+            write(line(path, text) + "\n")
         return
     import msgspec
 
@@ -132,50 +134,32 @@ def _print_stdin(kind: str, as_base64: bool) -> None:
     sys.stdout.write(f"{to_base64(found) if as_base64 else found}  -\n")
 
 
-def _check(hashed: Iterable[tuple[str, str]], checkfile: str, config: str | None, console: Console) -> int:
-    """Compare with a file of sums; print a sign and the path for each object, and return how many differ."""
-    sums = _read_sums(checkfile, config)
-    same = different = absent = unknown = 0
-    for path, text in hashed:
-        wanted = sums.pop(path, None)
-        if wanted is None:
-            unknown += 1
-            sign = "-"
-            console.error(path, "is not in the file of hashes")
-        elif wanted == text or wanted.lower() == text:
-            same += 1
-            sign = "="
-        else:
-            different += 1
-            sign = "*"
-            console.error(path, "hashes differ")
-        sys.stdout.write(f"{sign} {path}\n")
-    for path in sums:
-        absent += 1
-        console.error(path, "not found")
-        sys.stdout.write(f"+ {path}\n")
-    failed = different + absent + unknown
-    words = f"{same} equal, {different} different, {absent} not found, {unknown} not in the file of hashes"
-    console.notice("", words)
-    return failed
+def _check(
+    kind: str,
+    remote: str,
+    checkfile: str,
+    output_file: str | None,
+    download: bool,
+    checkers: int,
+    selection: Filter,
+    console: Console,
+    config: str | None,
+) -> None:
+    """Compare with a file of hashes, in either of their forms; print a sign and the path for each object."""
+    from omnistorage.opening import locate
+    from omnistorage.sync.checksum import ChecksumOptions
 
+    from . import _checking
+    from ._reports import Reports
 
-def _read_sums(checkfile: str, config: str | None) -> dict[str, str]:
-    """Read path to hash from lines as md5sum writes them: the hash, a blank, a blank or ``*``, the path."""
-    if checkfile == "-":
-        data = sys.stdin.buffer.read()
-    else:
-        with _places.named(checkfile):
-            storage, name = _places.to_write(checkfile, config)
-            with storage:
-                data = storage.read_bytes(name)
-    sums: dict[str, str] = {}
-    for number, line in enumerate(data.decode("utf-8", "surrogateescape").split("\n"), 1):
-        text = line.rstrip("\r")
-        if not text or text.startswith("#"):
-            continue
-        found, blank, path = text.partition(" ")
-        if not blank or len(path) < 2 or path[0] not in " *":
-            raise Exit(FAILED, f"line {number} of {checkfile!r} is no hash and path: {text[:60]!r}")
-        sums[path[1:]] = found
-    return sums
+    options = ChecksumOptions(filter=selection, download=download, checkers=checkers)
+    storage, name = locate(remote, config=config)
+    with storage, Reports({"combined": output_file or "-"}) as reports:
+        if name:
+            from omnistorage.sync.filters import Filter
+
+            _places.refuse_filters(selection)
+            options = ChecksumOptions(filter=Filter.only(name), download=download, checkers=checkers)
+        missing = _places.shown(remote) if _checking.is_missing(storage) else ""
+        result = _checking.compare_sums(kind, checkfile, storage, options, console, config, reports)
+    _checking.finish(result, console, as_json=False, strict=False, missing=missing)

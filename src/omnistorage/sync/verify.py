@@ -63,6 +63,7 @@ class VerifyResult(msgspec.Struct):
         errors: Objects and directories that could not be read.
         skipped: Entries that are neither objects nor directories, left alone.
         malformed: Lines of the SUM file that could not be understood.
+        recorded: Objects in the record that was written.
         bytes: Size of what was looked at.
     """
 
@@ -76,6 +77,7 @@ class VerifyResult(msgspec.Struct):
     errors: int = 0
     skipped: int = 0
     malformed: int = 0
+    recorded: int = 0
     bytes: int = 0
 
     @property
@@ -145,6 +147,7 @@ def verify(
                 kept.append(info)
         if record is not None and kind is not None:
             write_record(record, kept, kind)
+            result.recorded = len(kept)
     finally:
         kept.close()
     return result
