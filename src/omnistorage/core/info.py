@@ -82,10 +82,12 @@ class ObjectInfo(msgspec.Struct, frozen=True, gc=False):
         return self.path + "/" if self.kind is DIR else self.path
 
     def __reduce__(self) -> tuple[object, ...]:
+        known = self.path, self.kind.value, self.size, self.mtime_ns
+        if not (self.hashes or self.etag or self.version or self.content_type or self.metadata):
+            return _again, known
         # The read-only mappings do not pickle by themselves.
-        found = self.hashes, self.etag, self.version, self.content_type, self.metadata
-        rest = tuple(dict(one) if isinstance(one, Mapping) else one for one in found)
-        return _again, (self.path, self.kind.value, self.size, self.mtime_ns, *(rest if any(rest) else ()))
+        rest = dict(self.hashes), self.etag, self.version, self.content_type, dict(self.metadata)
+        return _again, (*known, *rest)
 
 
 def _again(
