@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .check import CheckOptions, CheckResult, check
-    from .events import AnyEvent, Began, Ended, Finished, Moved, Progress, events
-    from .explaining import Explanation
+    from .checksum import ChecksumOptions, checksum
     from .dedupe import dedupe
     from .dedupe_model import DedupeEvent, DedupeOptions, DedupeResult
-    from .checksum import ChecksumOptions, checksum
+    from .events import AnyEvent, Began, Ended, Finished, Moved, Progress, events
+    from .explaining import Explanation
     from .filters import Filter
     from .guards import GuardError
     from .model import Action, Compare, Difference, Event, Outcome, Policy, Result, Verb
