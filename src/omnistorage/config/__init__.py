@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from .folders import state_folder
 from .remotes import Config, Remote, default_path
 from .secrets import Secret, resolve, resolved
 
-__all__ = ["Config", "Remote", "Secret", "default_path", "resolve", "resolved"]
+__all__ = ["Config", "Remote", "Secret", "default_path", "resolve", "resolved", "state_folder"]
