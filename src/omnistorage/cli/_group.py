@@ -11,7 +11,7 @@ _GROUPS = (
     ("Verify", ("check", "checksum", "verify", "hashsum")),
     ("Look", ("ls", "lsl", "lsd", "lsf", "lsjson", "tree", "size", "stat", "about", "filter")),
     ("Change", ("touch", "mkdir", "rmdir", "rmdirs", "delete", "deletefile", "purge", "dedupe")),
-    ("Set up", ("config", "listremotes", "completion", "version")),
+    ("Set up", ("config", "listremotes", "jobs", "completion", "version")),
 )
 _ALIASES = {"rm": "deletefile", "cp": "copy", "mv": "move"}
 

@@ -13,7 +13,11 @@ if TYPE_CHECKING:
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and end the process with its exit code."""
-    args = _flags_last(list(sys.argv[1:] if argv is None else argv))
+    args = list(sys.argv[1:] if argv is None else argv)
+    if args and args[0].startswith("-"):
+        from ._order import flags_last
+
+        args = flags_last(args)
     _speak_utf8()
     if args == ["version"]:
         # Asked by scripts again and again: answered without importing what commands need.
@@ -65,31 +69,6 @@ def _end_on_signals() -> None:
     for name in ("SIGTERM", "SIGHUP"):
         if (number := getattr(signal, name, None)) is not None and signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, end)
-
-
-def _flags_last(args: list[str]) -> list[str]:
-    """Let flags stand before the command, too, as in ``omnistorage -v ls``: move them behind it."""
-    flags: list[str] = []
-    rest = list(args)
-    while rest and rest[0].startswith("-") and rest[0] not in ("-h", "--help", "--"):
-        flag = rest.pop(0)
-        if flag == "--version":
-            return ["version"]
-        flags.append(flag)
-        if flag in _TAKING_VALUES and rest:
-            flags.append(rest.pop(0))
-    return [*rest[:1], *flags, *rest[1:]] if rest else flags
-
-
-_TAKING_VALUES = frozenset(
-    (
-        *("--config", "--log-file", "--log-level", "--stats", "--transfers", "--checkers", "--dump"),
-        *("--include", "--include-from", "--exclude", "--exclude-from", "-f", "--filter", "--filter-from"),
-        *("--files-from", "--files-from-raw", "--files-from0", "--exclude-if-present", "--hash-filter"),
-        *("--min-size", "--max-size", "--min-age", "--max-age", "--max-depth"),
-        *("--bwlimit", "--bwlimit-file", "--tpslimit", "--tpslimit-burst"),
-    )
-)
 
 
 def _speak_utf8() -> None:

@@ -203,22 +203,35 @@ def without_secrets(words: list[str]) -> list[str]:
 
 
 def shown_address(text: str) -> str:
-    """Return an address as it may be kept, in one form for one place; it can be opened if nothing was secret."""
-    from omnistorage.core.grammar import canonical
+    """Return an address as it may be kept, in one form for one place; it can be opened if nothing was secret.
+
+    Paths of this machine become absolute: whoever reads it may stand elsewhere.
+    """
+    from omnistorage.core.grammar import canonical, parse
 
     if not text:
         return ""
     try:
-        return canonical(text)
+        address = parse(text)
     except ConfigError:
         return printable(redacted_text(text))
+    if address.scheme == "file" and not address.authority and not address.options:
+        with suppress(OSError):
+            return os.path.abspath(address.path)
+    return canonical(address)
 
 
 def _without_secrets(word: str) -> str:
     shown = redacted_text(word)
     if shown != word or ":" not in word:
         return shown
-    address = shown_address(word)  # an option can be written so that only taking the address apart shows its name
+    from omnistorage.core.grammar import canonical
+
+    # An option can be written so that only taking the address apart shows its name.
+    try:
+        address = canonical(word)
+    except ConfigError:
+        return word
     return address if HIDDEN in address else word
 
 

@@ -201,8 +201,8 @@ class JobLock:
                 with suppress(OSError):
                     os.unlink(self._path)
 
-    def restore(self) -> None:
-        """Give the lock back and leave everything as it was found, for who only needed to look.
+    def restore(self, **progress: Any) -> None:
+        """Give the lock back and leave the record as it was found but for ``progress``, for who only had to look.
 
         Raises:
             OSError: It cannot be written; the lock is given back all the same.
@@ -215,7 +215,7 @@ class JobLock:
         heartbeat = self.before_seen
         with self._busy:
             if self._fd >= 0 and self._is_mine():
-                self.record = msgspec.structs.replace(before, state=state)
+                self.record = msgspec.structs.replace(before, **{"state": state, **progress})
                 self._write()
                 with suppress(OSError):
                     os.utime(self._path, (heartbeat, heartbeat))

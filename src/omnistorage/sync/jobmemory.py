@@ -74,6 +74,7 @@ class JobMemory:
         self._marks: dict[bytes, bytes] = {}
         self._failures: list[tuple[bytes, str]] = []
         self._failed = 0
+        self._noted = False
         self._uploads: dict[str, UploadRecord] = {}
         self._saved: dict[str, int] = {}
         self._unsaved: dict[str, int] = {}
@@ -91,7 +92,7 @@ class JobMemory:
         with self._lock:
             first = not self._marks
             self._marks[_raw(path)] = seal(src, dst)
-            self._can_know = True
+            self._can_know = self._noted = True
             if len(self._marks) >= _BATCH:
                 self.flush()
             elif first:
@@ -114,6 +115,7 @@ class JobMemory:
         """Remember how to go on with the upload of a path; a kill after this loses nothing."""
         record = msgspec.structs.replace(record, boot=self.boot)
         with self._lock:
+            self._noted = True
             self._uploads[path] = record
             self._saved[path] = record.saved
             self._with_store(
@@ -159,6 +161,7 @@ class JobMemory:
         """Remember that a path failed in this run, and why."""
         with self._lock:
             self._failed += 1
+            self._noted = True
             if self._usable:
                 self._failures.append((_raw(path), printable(redacted_text(message))))
                 if len(self._failures) >= _BATCH:

@@ -124,7 +124,7 @@ class Journal(JobMemory):
             cwd=_cwd(),
             source=shown_address(source),
             dest=shown_address(dest),
-            config=config,
+            config=None if config is None else os.path.abspath(config) if config else "",
         )
         try:
             files.write_order(order)
@@ -181,7 +181,7 @@ class Journal(JobMemory):
             if self._held is None:
                 return
             self.flush()
-            idle = not (self._objects or self._bytes or self._store is not None)
+            idle = not (self._objects or self._bytes or self._noted)
             if idle and self.before is None:
                 self._end(remove=True)
             else:
@@ -197,6 +197,7 @@ class Journal(JobMemory):
         lock, self._held = self._held, None
         files, self._files = self._files, None
         progress = self._progress() | progress
+        uploads = {name: progress[name] for name in ("uploads", "saved")} if self._store is not None else {}
         self._usable = self._can_know = False
         self._over.set()
         self._wake.set()
@@ -209,7 +210,7 @@ class Journal(JobMemory):
                     files.remove()
             finally:
                 if restore:
-                    lock.restore()
+                    lock.restore(**uploads)
                 else:
                     lock.release(remove=remove, **progress)
         except OSError as exc:
