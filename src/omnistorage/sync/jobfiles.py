@@ -222,17 +222,17 @@ def shown_address(text: str) -> str:
 
 
 def _without_secrets(word: str) -> str:
-    shown = redacted_text(word)
-    if shown != word or ":" not in word:
-        return shown
-    from omnistorage.core.grammar import canonical
+    from omnistorage.core.grammar import canonical, parse
 
-    # An option can be written so that only taking the address apart shows its name.
     try:
-        address = canonical(word)
+        address = parse(word)
     except ConfigError:
-        return word
-    return address if HIDDEN in address else word
+        return redacted_text(word)
+    if not address.options and not address.authority:
+        return redacted_text(word)
+    # Taking it apart shows the names of all its options, however they are written, and which values are references.
+    shown = canonical(address)
+    return shown if HIDDEN in shown else word
 
 
 def encode(value: object) -> bytes:

@@ -255,7 +255,8 @@ class JobMemory:
             self._saved.setdefault(_text(raw), saved)
         for path, record in self._uploads.items():
             store.put_upload(_raw(path), encode(record), self._saved[path])
-        self._can_know = store.has_marks or bool(self._marks)
+        # Asked for without the lock: once it has become true by this run, it stays.
+        self._can_know = store.has_marks or self._noted
         return store
 
     def _set_aside(self, reason: str) -> None:
@@ -267,7 +268,7 @@ class JobMemory:
             self._give_up(f"{reason}, and cannot be renamed: {exc.strerror or exc}")
             return
         self._on_disk = False
-        self._can_know = bool(self._marks)
+        self._can_know = self._noted
         self._warn(f"the journal of job {self.id} is set aside, as {reason}; it is {aside} now")
 
     def _give_up(self, reason: str) -> None:

@@ -103,7 +103,7 @@ class Journal(JobMemory):
         Raises:
             Locked: A living run has it; the message says which.
         """
-        warn = warn or _log
+        warn = _log if warn is None else warn
         if folder is None:
             from omnistorage.config.folders import state_folder
 
