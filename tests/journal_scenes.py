@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -59,11 +60,19 @@ def start(code: str, *args: object, **options: Any) -> subprocess.Popen[str]:
     )
 
 
+@contextmanager
+def running(code: str, *args: object) -> Iterator[subprocess.Popen[str]]:
+    """Run a program that says a line when it is ready, and kill it in the end."""
+    with start(code, *args) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline()
+            yield process
+        finally:
+            process.kill()
+
+
 def killed(code: str, *args: object) -> None:
     """Run a program that says a line when it is ready, and kill it then."""
-    with start(code, *args) as process:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        process.send_signal(signal.SIGKILL)
-        rest = process.stderr.read() if process.stderr is not None else ""
-    assert line, rest
+    with running(code, *args):
+        pass

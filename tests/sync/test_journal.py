@@ -6,6 +6,7 @@ import os
 import sqlite3
 import stat
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -271,7 +272,7 @@ def test_a_run_without_marks_makes_no_database(tmp_path: Path) -> None:
 
 def test_states(tmp_path: Path) -> None:
     """An exception interrupts, a limit does too and keeps marks, done and close may be called again."""
-    with pytest.raises(RuntimeError), opened(tmp_path) as journal:
+    with suppress(RuntimeError), opened(tmp_path) as journal:
         journal.tally(3, 300)
         raise RuntimeError
     with opened(tmp_path) as journal:
@@ -385,7 +386,9 @@ def _without_tables(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "damage", [_garbage, _header_only, _torn, _of_another_program, _newer, _without_tables], ids=lambda one: one.__name__
+    "damage",
+    [_garbage, _header_only, _torn, _of_another_program, _newer, _without_tables],
+    ids=lambda one: one.__name__,
 )
 def test_a_bad_database_is_set_aside(damage: object, tmp_path: Path) -> None:
     """It gets another name and one line, nothing in it is believed, and the run remembers anew."""
@@ -424,7 +427,9 @@ def test_damage_met_midway(tmp_path: Path) -> None:
         with open(path, "r+b") as file:
             file.seek(8192)
             file.write(os.urandom(path.stat().st_size - 8192))
-        lies = [number for number in range(5000) if journal.known_equal(f"p/{number:05}", version(1), version(number))]
+        lies = [
+            number for number in range(5000) if journal.known_equal(f"p/{number:05}", version(1), version(number))
+        ]
     with opened(tmp_path, warn=said) as journal:
         uploads = list(journal.uploads())
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from journal_scenes import KEY, OTHER, Said, killed, lock_file, opened, start, version
+from journal_scenes import OTHER, Said, killed, lock_file, opened, running, start, version
 from omnistorage.sync import joblock
 from omnistorage.sync.journal import Locked
 
@@ -129,14 +129,11 @@ def test_excludes_its_like(tmp_path: Path) -> None:
 
 def test_a_living_process_excludes(tmp_path: Path) -> None:
     """Also one of which nothing was heard for an hour: the kernel knows that it lives."""
-    with start(_HOLDER, tmp_path) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
+    with running(_HOLDER, tmp_path) as process:
         os.utime(lock_file(tmp_path), (1, 1))
         with pytest.raises(Locked, match=f"process {process.pid} "):
             opened(tmp_path)
         seen = joblock.look(str(lock_file(tmp_path)))
-        process.kill()
     after = joblock.look(str(lock_file(tmp_path)))
 
     assert seen is not None
@@ -260,13 +257,24 @@ def test_taken_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_no_locks_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the file system has none, a process of this machine that lives excludes, and one that was killed not."""
     monkeypatch.setattr(joblock, "_try_lock", lambda fd, shared=False: None)
-    with start(_HOLDER, tmp_path) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
-        with pytest.raises(Locked):
-            opened(tmp_path)
-        process.kill()
+    with running(_HOLDER, tmp_path), pytest.raises(Locked):
+        opened(tmp_path)
     opened(tmp_path).close()
+
+
+def test_the_lock_of_a_file_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who opens a lock file in the moment in which its owner takes it away locks the next one instead."""
+    path, plain = lock_file(tmp_path), joblock._try_lock
+    opened(tmp_path).close()
+
+    def too_late(fd: int, *, shared: bool = False) -> bool | None:
+        monkeypatch.setattr(joblock, "_try_lock", plain)
+        path.unlink()
+        return plain(fd, shared=shared)
+
+    monkeypatch.setattr(joblock, "_try_lock", too_late)
+    with opened(tmp_path), pytest.raises(Locked):
+        opened(tmp_path)
 
 
 def test_a_claim_that_was_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -303,12 +311,9 @@ def test_looking_does_not_get_in_the_way(tmp_path: Path) -> None:
         "print('ready', flush=True)\n"
         "while True: look(sys.argv[1])\n"
     )
-    with start(code, lock_file(tmp_path)) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
+    with running(code, lock_file(tmp_path)):
         for _ in range(200):
             opened(tmp_path).close()
-        process.kill()
 
 
 def test_heartbeat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
