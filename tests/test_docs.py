@@ -93,7 +93,13 @@ def _shell(command: str, output: str, where: str, home: Path) -> None:
     if command.startswith(_INSTALLING):
         return
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": path, "HOME": str(home), "OMNISTORAGE_CONFIG": str(home / "config.toml")}
+    environment = {
+        **os.environ,
+        "PATH": path,
+        "HOME": str(home),
+        "OMNISTORAGE_CONFIG": str(home / "config.toml"),
+        "OMNISTORAGE_STATE": str(home / ".state"),
+    }
     done = subprocess.run(
         ["bash", "-c", command],
         cwd=home,
@@ -115,6 +121,7 @@ def test_examples(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     """Every example of the page does what the page says."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OMNISTORAGE_CONFIG", "")
+    monkeypatch.setenv("OMNISTORAGE_STATE", str(tmp_path / ".state"))
     count = run_page(page.read_text("utf-8"), str(page.relative_to(ROOT)), tmp_path)
 
     assert count or page.parent.name == "decisions"

@@ -19,6 +19,7 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Run]:
     """Run a command line in this process, in an empty folder, with an empty configuration, in UTC."""
     with monkeypatch.context() as patched:
         patched.setenv("OMNISTORAGE_CONFIG", "")
+        patched.setenv("OMNISTORAGE_STATE", str(tmp_path / ".state"))
         patched.setenv("HOME", str(tmp_path))
         patched.setenv("TZ", "UTC")
         patched.chdir(tmp_path)
@@ -43,7 +44,13 @@ def process(tmp_path: Path) -> Callable[..., Ran]:
             input=stdin,
             stdout=subprocess.PIPE if stdout is None else stdout,
             stderr=subprocess.PIPE,
-            env={**os.environ, "OMNISTORAGE_CONFIG": "", "TZ": "UTC", **(env or {})},
+            env={
+                **os.environ,
+                "OMNISTORAGE_CONFIG": "",
+                "OMNISTORAGE_STATE": str(tmp_path / ".state"),
+                "TZ": "UTC",
+                **(env or {}),
+            },
             cwd=tmp_path,
             preexec_fn=before,
             timeout=60,

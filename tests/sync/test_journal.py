@@ -315,6 +315,20 @@ def test_a_run_that_did_nothing_changes_nothing(tmp_path: Path) -> None:
     assert (before.state, before.objects, before.bytes, before.uploads) == ("interrupted", 3, 300, 1)
 
 
+def test_uploads_count_before_they_are_looked_at(tmp_path: Path) -> None:
+    """A run that never came to its uploads leaves them as they were."""
+    with opened(tmp_path) as journal:
+        journal.note_upload("a", msgspec.structs.replace(RECORD, saved=7))
+    with opened(tmp_path) as journal:
+        journal.tally(1, 10)
+        journal._beat()
+    with opened(tmp_path) as journal:
+        before = journal.before
+
+    assert before is not None
+    assert (before.objects, before.uploads, before.saved) == (1, 1, 7)
+
+
 def test_only_the_owner_may_read(tmp_path: Path) -> None:
     """The folder is 0700, and so deep as it is ours."""
     state = tmp_path / "deep" / "state"

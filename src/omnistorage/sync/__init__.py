@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from .explaining import Explanation
     from .filters import Filter
     from .guards import GuardError
+    from .joblock import Locked
+    from .journal import Fingerprint, JobKey, Journal, UploadRecord
     from .model import Action, Compare, Difference, Event, Outcome, Policy, Result, Verb
     from .options import Options
     from .plans import PlanError, SavedPlan, apply_plan, write_plan
@@ -73,6 +75,11 @@ __all__ = [
     "apply_plan",
     "SavedPlan",
     "PlanError",
+    "Journal",
+    "JobKey",
+    "Fingerprint",
+    "UploadRecord",
+    "Locked",
 ]
 
 _HOMES = {
@@ -84,6 +91,8 @@ _HOMES = {
     ".checksum": ("ChecksumOptions", "checksum"),
     ".filters": ("Filter",),
     ".guards": ("GuardError",),
+    ".joblock": ("Locked",),
+    ".journal": ("Fingerprint", "JobKey", "Journal", "UploadRecord"),
     ".model": ("Action", "Compare", "Difference", "Event", "Outcome", "Policy", "Result", "Verb"),
     ".options": ("Options",),
     ".plans": ("PlanError", "SavedPlan", "apply_plan", "write_plan"),

@@ -142,7 +142,13 @@ class JobLock:
                     if before is not None and _lives(before, now - heartbeat, held):
                         raise Locked(seen=Seen(before, heartbeat, True))
                     lock = cls(path, fd, before, heartbeat)
-                    lock._write()
+                    try:
+                        lock._write()
+                    except OSError:
+                        # An empty file would look like a job that was interrupted.
+                        if before is None:
+                            os.unlink(path)
+                        raise
                 fd = -1
                 return lock
             finally:
@@ -153,7 +159,14 @@ class JobLock:
         self.before = before
         self.before_seen = heartbeat
         self.record = Record(
-            host=host_name(), boot=boot_id(), pid=os.getpid(), started=time.time(), token=os.urandom(8).hex()
+            host=host_name(),
+            boot=boot_id(),
+            pid=os.getpid(),
+            started=time.time(),
+            token=os.urandom(8).hex(),
+            # They are still there, and may be all that is worth going on with.
+            uploads=0 if before is None else before.uploads,
+            saved=0 if before is None else before.saved,
         )
         self._path = path
         self._fd = fd

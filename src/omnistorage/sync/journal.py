@@ -197,7 +197,7 @@ class Journal(JobMemory):
         lock, self._held = self._held, None
         files, self._files = self._files, None
         progress = self._progress() | progress
-        uploads = {name: progress[name] for name in ("uploads", "saved")} if self._store is not None else {}
+        uploads = {name: progress[name] for name in ("uploads", "saved") if name in progress}
         self._usable = self._can_know = False
         self._over.set()
         self._wake.set()
@@ -239,13 +239,11 @@ class Journal(JobMemory):
                 self._give_up("another run has taken it over, or it was removed")
 
     def _progress(self) -> dict[str, int]:
-        return {
-            "objects": self._objects,
-            "bytes": self._bytes,
-            "failures": self._failed,
-            "uploads": len(self._saved),
-            "saved": sum(self._saved.values()),
-        }
+        progress = {"objects": self._objects, "bytes": self._bytes, "failures": self._failed}
+        if self._store is not None or not self._on_disk:
+            # Else nobody has looked yet what the run before left, and it counts as it did.
+            progress |= {"uploads": len(self._saved), "saved": sum(self._saved.values())}
+        return progress
 
 
 def _cwd() -> str:
