@@ -314,8 +314,8 @@ def test_interrupted_while_small_files_wait(tmp_path: Path) -> None:
         took = time.monotonic() - began
 
     assert (process.returncode, err.strip()) == (130, "omnistorage: interrupted")
-    # All that was handed over at once would take a quarter of a minute.
-    assert took < 8
+    # All that was handed over would take more than a minute.
+    assert took < 30
     assert not [name for name in os.listdir(tmp_path / "d") if name.startswith(".omnistorage-")]
 
 
