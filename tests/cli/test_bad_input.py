@@ -52,6 +52,7 @@ def _start(
 ) -> subprocess.Popen[str]:
     environ = {key: value for key, value in os.environ.items() if not key.startswith("OMNISTORAGE")}
     environ["OMNISTORAGE_CONFIG"] = str(home / "empty.toml")
+    environ["OMNISTORAGE_STATE"] = str(home / "state")
     return subprocess.Popen(
         [sys.executable, "-m", "omnistorage", *words],
         cwd=home,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import wraps
@@ -24,7 +25,9 @@ from ._console import NOTICE, Console
 from ._events import open_events
 from ._exits import FAILED, NO_DIRECTORY, NOTHING_MOVED, Exit
 from ._limits import Limits, limited
+from ._outcomes import report
 from ._progress import Progress, kind_of, plan_words_of, words_of
+from ._reports import Reports, reporting_also
 
 
 def transferring(command: _flags.Command) -> _flags.Command:
@@ -44,6 +47,7 @@ def transferring(command: _flags.Command) -> _flags.Command:
             as_json=given.pop("as_json"),
             error_on_no_transfer=given.pop("error_on_no_transfer"),
             limits=given.pop("limits"),
+            reports=given.pop("reports"),
             low_level_retries=given.pop("low_level_retries"),
             interactive=given.pop("interactive"),
             beside=Beside(
@@ -52,9 +56,12 @@ def transferring(command: _flags.Command) -> _flags.Command:
                 copy_from=given.pop("copy_dest"),
             ),
         )
+        if job.reports.active:
+            job.options = msgspec.structs.replace(job.options, every=True)
         return command(job=job, **given)
 
-    return _flags.common(_flags.filtering(_choices.choosing(limited(wrapper))))
+    reporting = reporting_also(dest_after="Write the paths that DEST has when the run is over.")
+    return _flags.common(_flags.filtering(_choices.choosing(reporting(limited(wrapper)))))
 
 
 class Beside(msgspec.Struct, frozen=True):
@@ -86,6 +93,7 @@ class Job(msgspec.Struct):
         as_json: Print the result as JSON.
         error_on_no_transfer: Exit with 9 if nothing was moved.
         limits: How fast it may go.
+        reports: Lists of paths to write.
         low_level_retries: How often a single call is repeated at most, or None for what is configured.
         interactive: Ask before each change.
         beside: Other places.
@@ -102,6 +110,7 @@ class Job(msgspec.Struct):
     as_json: bool
     error_on_no_transfer: bool
     limits: Limits
+    reports: Reports
     low_level_retries: int | None
     interactive: bool
     beside: Beside
@@ -112,9 +121,11 @@ class Job(msgspec.Struct):
             if name:
                 # A filter cannot be about a single object that was named, and one object's absence deletes nothing.
                 one = msgspec.structs.replace(options, filter=Filter.only(name))
-                self.run(Run.between(src, dst, one, move=move, approve=self._approve))
+                run = Run.between(src, dst, one, move=move, approve=self._approve)
             else:
-                self.run(Run.between(src, dst, options, delete=delete, move=move, approve=self._approve))
+                run = Run.between(src, dst, options, delete=delete, move=move, approve=self._approve)
+            with self._journal(run, src, dst, source, dest, name):
+                self.run(run)
 
     @contextmanager
     def sides(self, source: str, dest: str) -> Iterator[tuple[Storage, Storage, Options]]:
@@ -133,19 +144,46 @@ class Job(msgspec.Struct):
         with self._source(source, dest if move else None) as (src, name):
             if not name:
                 with self._dest(dest) as dst, self._beside() as options:
-                    self.run(Run.between(src, dst, options, move=move, approve=self._approve))
+                    run = Run.between(src, dst, options, move=move, approve=self._approve)
+                    with self._journal(run, src, dst, source, dest):
+                        self.run(run)
                 return
             _places.refuse_filters(self.options.filter)
             above, leaf = split(dest)
             if not leaf:
                 raise Exit(FAILED, f"{dest!r} names a folder; give the name of the object as well")
             with self._dest(above) as dst, self._beside() as options:
-                self.run(Run.of_one(src, name, dst, leaf, options, move=move, approve=self._approve))
+                one = Run.of_one(src, name, dst, leaf, options, move=move, approve=self._approve)
+                if one is not None:  # not the same object under the same name
+                    with self._journal(one, src, dst, source, above, f"{name} {leaf}"):
+                        self.run(one)
 
-    def run(self, run: Run | None) -> None:
-        """Do it, telling what happens, and end with the exit code that it has."""
-        if run is None:  # the same object under the same name
+    @contextmanager
+    def _journal(
+        self, run: Run, src: Storage, dst: Storage, source: str, dest: str, name: str = ""
+    ) -> Iterator[None]:
+        """Let a run remember what it does, and keep others from doing the same at the same time."""
+        if self.options.dry_run or "memory" in (src.driver.scheme, dst.driver.scheme):
+            yield
             return
+        from omnistorage.sync.journal import Journal
+
+        with Journal.between(
+            run.kind,
+            src.driver,
+            dst.driver,
+            self.options,
+            name=name,
+            command=sys.argv[1:],
+            source=source,
+            dest=dest,
+            config=self.config,
+            warn=lambda line: self.console.notice("", line),
+        ) as run.journal:
+            yield
+
+    def run(self, run: Run) -> None:
+        """Do it, telling what happens, and end with the exit code that it has."""
         stats = self.stats if self.stats is not None else 60.0 if self.console.level < NOTICE else 0.0
         progress = Progress(
             lambda: run.totals,
@@ -154,12 +192,14 @@ class Job(msgspec.Struct):
             write=lambda line: self._note(line, run.totals, progress.moving),
         )
         talkative = self.console.level < NOTICE or self.options.dry_run
-        with open_events(self.events, progress.moving, lambda: run.totals) as log, progress:
+        with self.reports as reports, open_events(self.events, progress.moving, lambda: run.totals) as log, progress:
             if log is not None:
                 run.observer = log
             elif progress.shown:
                 run.observer = progress
             for outcome in run:
+                if reports.active:
+                    report(outcome, reports, dry_run=self.options.dry_run)
                 if talkative or outcome.error is not None or outcome.action.verb is Verb.SKIP:
                     self._say(outcome)
         self._tell(run.totals, progress.moving)

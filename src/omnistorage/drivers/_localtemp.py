@@ -52,6 +52,9 @@ def open_temp(place: str, fsync: Fsync) -> tuple[int, str]:
     try:
         fd = os.open(temp, _NEW, 0o666)
     except FileNotFoundError:
+        if os.path.isdir(folder):
+            # It is there, and yet nothing can be made in it, as in /proc.
+            raise
         make_folders(folder, fsync)
         return open_temp(place, fsync) if os.path.isdir(folder) else _open_unique(folder)
     except FileExistsError:

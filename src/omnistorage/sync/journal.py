@@ -32,7 +32,10 @@ from .joblock import BEAT, JobLock, Locked, Record, boot_id
 from .jobmemory import JobMemory, UploadRecord
 
 if TYPE_CHECKING:
+    from omnistorage.core.driver import Driver
+
     from .model import Result
+    from .options import Options
 
 __all__ = ["Fingerprint", "JobKey", "Journal", "Locked", "UploadRecord"]
 
@@ -132,6 +135,26 @@ class Journal(JobMemory):
             warn(f"the state folder {state} cannot be written to: {exc.strerror or exc}")
         prune(state)
         return journal
+
+    @classmethod
+    def between(
+        cls, kind: str, src: Driver, dst: Driver, options: Options, *, name: str = "", **rest: Any
+    ) -> Journal:
+        """Open the journal of a run between two storages; see ``open`` for what else can be given.
+
+        Args:
+            kind: The recipe: ``sync``, ``copy`` or ``move``.
+            src: The source.
+            dst: The destination.
+            options: How to run; the selection and the comparison are part of the job.
+            name: The object, if the run is about a single one.
+
+        Raises:
+            Locked: A living run has it; the message says which.
+        """
+        selection = f"{options.filter.digest()} {options.compare.name} {name}"
+        key = JobKey(kind=kind, source=src.identity(), dest=dst.identity(), selection=selection)
+        return cls.open(key, **rest)
 
     def __init__(self, id: str, files: JobFiles | None, lock: JobLock | None, warn: Callable[[str], object]) -> None:
         run, boot = ("", boot_id()) if lock is None else (lock.record.token, lock.record.boot)

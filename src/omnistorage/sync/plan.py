@@ -20,7 +20,7 @@ def plan(pairs: Iterable[Pair], policy: Policy, result: Result, *, every: bool =
     # expression, and only if that fails by the full rules.
     quick = _is_plain(policy) and not every
     window = policy.window_ns
-    trail = _Trail(policy)
+    trail = _Trail(policy, every)
     checked = 0
     for src, dst in pairs:
         if src is not None and dst is not None:
@@ -102,8 +102,9 @@ def _new(src: ObjectInfo, policy: Policy, trail: _Trail) -> Action | None:
 class _Trail:
     """What was passed on the way and still matters: directories only the destination has, and clashes."""
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: Policy, every: bool = False) -> None:
         self.folders: list[ObjectInfo] = []
+        self._every = every
         self._delete = policy.delete
         self._has_dirs = policy.has_dirs
         self._blocked = ""
@@ -124,6 +125,8 @@ class _Trail:
     def extra(self, dst: ObjectInfo) -> Iterator[Action]:
         """Take what only the destination has."""
         if not self._delete or self.blocks(dst.path):
+            if self._every and dst.kind is FILE:
+                yield Action(Verb.KEEP, dst.path, "not in the source", None, dst)
             return
         yield from self._leave(dst.path)
         if dst.kind is DIR:

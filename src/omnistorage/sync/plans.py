@@ -152,7 +152,7 @@ def write_plan(
                 action, verb=Verb.FAIL, reason=outcome.error.message or str(outcome.error)
             )
         elif action.verb is Verb.KEEP:
-            if recipe != "move":
+            if recipe != "move" or not outcome.verified:
                 continue
             # It is there already; what is left to do is to prove it once more, and to delete the source.
             action = msgspec.structs.replace(action, verb=Verb.COMPARE)

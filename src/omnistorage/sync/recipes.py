@@ -16,6 +16,8 @@ from .run import Run
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
+    from .journal import Journal
+
 
 def sync(
     src: Storage,
@@ -24,6 +26,7 @@ def sync(
     *,
     observer: Observer | None = None,
     executor: Executor | None = None,
+    journal: Journal | None = None,
 ) -> Result:
     """Make ``dst`` like ``src``: copy what is new or differs, then delete what ``src`` does not have.
 
@@ -31,7 +34,9 @@ def sync(
         NotFound: There is no source.
         GuardError: The run was refused before anything was changed.
     """
-    return Run.between(src, dst, options, delete=True, observer=observer, executor=executor).result()
+    run = Run.between(src, dst, options, delete=True, observer=observer, executor=executor)
+    run.journal = journal
+    return run.result()
 
 
 def copy(
@@ -41,13 +46,16 @@ def copy(
     *,
     observer: Observer | None = None,
     executor: Executor | None = None,
+    journal: Journal | None = None,
 ) -> Result:
     """Copy what is new or differs from ``src`` to ``dst``; nothing is deleted.
 
     Raises:
         NotFound: There is no source.
     """
-    return Run.between(src, dst, options, observer=observer, executor=executor).result()
+    run = Run.between(src, dst, options, observer=observer, executor=executor)
+    run.journal = journal
+    return run.result()
 
 
 def move(
@@ -57,6 +65,7 @@ def move(
     *,
     observer: Observer | None = None,
     executor: Executor | None = None,
+    journal: Journal | None = None,
 ) -> Result:
     """Move objects from ``src`` to ``dst``; each goes from ``src`` when its bytes are proven to be at ``dst``.
 
@@ -64,7 +73,9 @@ def move(
         NotFound: There is no source.
         GuardError: The two places overlap.
     """
-    return Run.between(src, dst, options, move=True, observer=observer, executor=executor).result()
+    run = Run.between(src, dst, options, move=True, observer=observer, executor=executor)
+    run.journal = journal
+    return run.result()
 
 
 def copy_one(

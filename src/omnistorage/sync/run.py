@@ -43,6 +43,8 @@ from .workers import Workers
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
+    from .journal import Journal
+
 
 _LIMIT_CODES = {"max_transfer": 8, "max_duration": 10}
 
@@ -55,6 +57,7 @@ class Run:
 
     Attributes:
         observer: Gets the events.
+        journal: Remembers what was done, for the case that the run is interrupted; whoever set it closes it.
     """
 
     @classmethod
@@ -144,6 +147,7 @@ class Run:
         self._dst = dst
         self._options = options
         self.observer = observer
+        self.journal: Journal | None = None
         self._executor = executor
         self.policy = policy_for(src, dst, options, delete=delete, move=move)
         chosen = options.filter
@@ -154,6 +158,11 @@ class Run:
         self._accounts = Accounts(self._totals, move=move)
         self._approve: Approve | None = approve
         self._given: Iterable[Action] | None = None
+
+    @property
+    def kind(self) -> str:
+        """The recipe: ``sync``, ``copy`` or ``move``."""
+        return "sync" if self.policy.delete else "move" if self.policy.move else "copy"
 
     @property
     def totals(self) -> Result:
@@ -183,6 +192,7 @@ class Run:
             backup=self._backup(),
             elsewhere=self._elsewhere(),
             approve=self._approve,
+            journal=self.journal,
         )
         near = self._src.features.local and self._dst.features.local
         execution = Execution(
@@ -204,7 +214,11 @@ class Run:
                     self._accounts.enter(outcome)
                     if self.observer is not None:
                         self.observer(Event("end", outcome.action.path, outcome.bytes, outcome))
+                    if self.journal is not None:
+                        self._remember(outcome, self.journal)
                     yield outcome
+            if self.journal is not None:
+                self.journal.done(totals)
         finally:
             self._accounts.close()
             totals.protected = execution.protected
@@ -316,6 +330,12 @@ class Run:
                 totals.planned += 1
                 totals.planned_bytes += (action.src.size or 0) if action.src is not None else 0
             yield action
+
+    def _remember(self, outcome: Outcome, journal: Journal) -> None:
+        if outcome.error is not None:
+            journal.note_failure(outcome.action.path, str(outcome.error))
+        elif outcome.bytes:
+            journal.tally(self._totals.transferred, self._totals.bytes)
 
     def _before_deletes(self) -> None:
         empty = self._given is None and not self._src_scan.listed and self._options.filter.files is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -19,6 +19,7 @@ from omnistorage.core.streams import ByteStream, PlainFile
 
 from .backup import Backup
 from .elsewhere import Elsewhere
+from .fingerprint import Fingerprint
 from .limits import Admission
 from .model import (
     CONTENTS_DIFFER,
@@ -34,6 +35,9 @@ from .model import (
     renamed,
 )
 from .source import SourceBody
+
+if TYPE_CHECKING:
+    from .jobmemory import JobMemory
 
 DECLINED: Final = "declined"
 ELSEWHERE: Final = "equal in a place to compare with"
@@ -60,6 +64,7 @@ class Transfer:
         backup: Keeps what is about to be replaced or deleted.
         elsewhere: Other places that may hold an object already.
         approve: Asked before each change; False leaves that one out.
+        journal: Remembers what was found to be equal, so that a run which is interrupted need not look again.
     """
 
     def __init__(
@@ -76,6 +81,7 @@ class Transfer:
         backup: Backup | None = None,
         elsewhere: Elsewhere | None = None,
         approve: Callable[[Action], bool] | None = None,
+        journal: JobMemory | None = None,
     ) -> None:
         self._src = src
         self._dst = dst
@@ -88,6 +94,8 @@ class Transfer:
         self._backup = backup
         self._elsewhere = elsewhere
         self._approve = approve
+        # A move deletes on the evidence of this run alone.
+        self._journal = None if dry_run or policy.move or policy.compare is not Compare.HASH else journal
         self._stop = threading.Event()
         self._observer_failed: Exception | None = None
         # Layers that do not let the source be changed do not pass its folder on, either.
@@ -132,6 +140,7 @@ class Transfer:
             return [Outcome(action, exc) for action in actions]
         for action, stored in zip(actions, results, strict=True):
             if isinstance(stored, ObjectInfo):
+                self._note_equal(action, stored)
                 outcomes.append(Outcome(action, bytes=stored.size or 0, verified="size"))
             elif isinstance(stored, StorageError):
                 outcomes.append(self._failed(action, stored))
@@ -221,6 +230,7 @@ class Transfer:
             if not body.proven:
                 self._prove(action)
             verified = "hash"
+        self._note_equal(action, stored)
         if self._policy.move:
             self._delete_source(action)
         size = src.size if src.size is not None else stored.size or 0
@@ -283,7 +293,10 @@ class Transfer:
         policy, src, dst = self._policy, action.src, action.dst
         assert src is not None
         assert dst is not None
-        if self._differ(action):
+        known = self._journal is not None and self._journal.known_equal(
+            action.path, Fingerprint.of(src), Fingerprint.of(dst)
+        )
+        if not known and self._differ(action):
             if policy.immutable:
                 reason = "immutable, but differs: contents differ"
                 action = msgspec.structs.replace(action, verb=Verb.FAIL, reason=reason, exit_code=6)
@@ -292,6 +305,8 @@ class Transfer:
                 return Outcome(action, Cancelled("the limit is reached", op="put", path=action.path))
             action = msgspec.structs.replace(action, verb=Verb.COPY, reason=CONTENTS_DIFFER)
             return self._do(action)
+        if not known:
+            self._note_equal(action, dst)
         action = msgspec.structs.replace(action, verb=Verb.KEEP, reason="equal content")
         if self._wants_touch(src, dst):
             action = msgspec.structs.replace(action, verb=Verb.TOUCH, reason="only the time of modification differs")
@@ -301,6 +316,11 @@ class Transfer:
         if policy.move and not self._dry_run:
             self._delete_source(action)
         return Outcome(action, verified="hash")
+
+    def _note_equal(self, action: Action, stored: ObjectInfo) -> None:
+        """Remember that what is stored has the content of the source."""
+        if self._journal is not None and action.src is not None:
+            self._journal.mark_equal(action.path, Fingerprint.of(action.src), Fingerprint.of(stored))
 
     def _wants_touch(self, src: ObjectInfo, dst: ObjectInfo) -> bool:
         policy = self._policy
