@@ -36,7 +36,7 @@ def test_lists_are_those_of_rclone(command: str, more: list[str], tmp_path: Path
     for root in (ours, theirs):
         _sides(root)
     ran = run_here(command, ours / "s", ours / "d", *_flags(ours), *more)
-    words = [RCLONE, "--config", "", command, theirs / "s", theirs / "d", *_flags(theirs), *more]
+    words = [str(RCLONE), "--config", "", command, str(theirs / "s"), str(theirs / "d"), *_flags(theirs), *more]
     subprocess.run(words, check=True, capture_output=True)
 
     assert ran.code == 0
