@@ -249,7 +249,8 @@ def test_odd_names_in_output(home: Path) -> None:
 
 
 def _wait_for_temporary(folder: Path, process: subprocess.Popen[str]) -> None:
-    while process.poll() is None and not any(".omnistorage-" in path.name for path in folder.rglob("*")):
+    """Wait until a large file is being written; small ones have come and gone."""
+    while process.poll() is None and not any(path.stat().st_size > 1000 for path in folder.glob(".omnistorage-*")):
         time.sleep(0.01)
 
 

@@ -48,6 +48,10 @@ _TRIAL: Final = 0.25
 """Seconds of work by which to judge; a machine busy with other things must not decide by one batch."""
 
 
+_PATIENCE: Final = 0.5
+"""Seconds after which somebody who waits looks up."""
+
+
 class Workers(Generic[T, R]):
     """Runs batches, asking for the next one when somebody is free.
 
@@ -120,7 +124,10 @@ class Workers(Generic[T, R]):
 def _finished(running: set[Future[list[R]]]) -> Generator[list[R], None, set[Future[list[R]]]]:
     from concurrent.futures import FIRST_COMPLETED, wait
 
-    done, rest = wait(running, return_when=FIRST_COMPLETED)
+    done: set[Future[list[R]]] = set()
+    while not done:
+        # A signal that comes in the moment before the wait begins would be noticed only after it.
+        done, rest = wait(running, _PATIENCE, FIRST_COMPLETED)
     for future in done:
         yield future.result()
     return rest
