@@ -250,8 +250,15 @@ def test_odd_names_in_output(home: Path) -> None:
 
 def _wait_for_temporary(folder: Path, process: subprocess.Popen[str]) -> None:
     """Wait until a large file is being written; small ones have come and gone."""
-    while process.poll() is None and not any(path.stat().st_size > 1000 for path in folder.glob(".omnistorage-*")):
+    while process.poll() is None and not any(map(_is_large, folder.glob(".omnistorage-*"))):
         time.sleep(0.01)
+
+
+def _is_large(path: Path) -> bool:
+    try:
+        return path.stat().st_size > 1000
+    except FileNotFoundError:
+        return False
 
 
 def test_interrupted(home: Path) -> None:

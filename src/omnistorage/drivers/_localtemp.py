@@ -50,7 +50,7 @@ def open_temp(place: str, fsync: Fsync) -> tuple[int, str]:
     folder, _, name = place.rpartition("/")
     temp = f"{folder}/{TEMP}{mark(name)}.tmp"
     try:
-        fd = os.open(temp, _NEW, 0o666)
+        fd = _make(temp)
     except FileNotFoundError:
         if os.path.isdir(folder):
             # It is there, and yet nothing can be made in it, as in /proc.
@@ -62,15 +62,10 @@ def open_temp(place: str, fsync: Fsync) -> tuple[int, str]:
         if not remove_abandoned(temp):
             return _open_unique(folder)
         try:
-            fd = os.open(temp, _NEW, 0o666)
+            fd = _make(temp)
         except FileExistsError:
             return _open_unique(folder)
-    # Another writer may have taken it for abandoned before we had the lock. Then the name is his, and giving the
-    # final name to what stands at it would publish his half object.
-    if lock(fd) is False or not os.fstat(fd).st_nlink:
-        os.close(fd)
-        return _open_unique(folder)
-    return fd, temp
+    return (fd, temp) if fd >= 0 else _open_unique(folder)
 
 
 def open_temp_in(folder: int, name: str) -> tuple[int, str]:
@@ -80,9 +75,8 @@ def open_temp_in(folder: int, name: str) -> tuple[int, str]:
         FileExistsError: Another writer is at the same target, or was when he was killed: ``open_temp`` can tell.
     """
     temp = f"{TEMP}{mark(name)}.tmp"
-    fd = os.open(temp, _NEW, 0o666, dir_fd=folder)
-    if lock(fd) is False or not os.fstat(fd).st_nlink:
-        os.close(fd)
+    fd = _make(temp, folder)
+    if fd < 0:
         raise FileExistsError(errno.EEXIST, "taken by another writer", temp)
     return fd, temp
 
@@ -224,11 +218,29 @@ def unlink_quietly(temp: str, folder: int | None = None) -> None:
         return
 
 
+def _make(temp: str, folder: int | None = None) -> int:
+    """Make a temporary file and lock it; return its descriptor, or -1 if another writer has taken it over.
+
+    Another writer may have taken it for abandoned before we had the lock. Then the name is his, and giving the
+    final name to what stands at it would publish his half object.
+    """
+    try:
+        fd = os.open(temp, _NEW, 0o666, dir_fd=folder)
+        if lock(fd) is not False and os.fstat(fd).st_nlink:
+            return fd
+    except OSError:
+        raise
+    except BaseException:
+        # An interrupt: it comes when the kernel has made the file, and nobody knows of it yet.
+        unlink_quietly(temp, folder)
+        raise
+    os.close(fd)
+    return -1
+
+
 def _open_unique(folder: str) -> tuple[int, str]:
     temp = unique_name(folder)
-    fd = os.open(temp, _NEW, 0o666)
-    lock(fd)
-    return fd, temp
+    return _make(temp), temp
 
 
 def _remove_unlocked(temp: str, older_than: float) -> bool:
