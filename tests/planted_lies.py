@@ -13,7 +13,7 @@ import pytest
 
 from omnistorage.core.driver import PutItem, PutResults
 from omnistorage.core.errors import NotFound
-from omnistorage.core.info import ObjectInfo
+from omnistorage.core.info import ObjectInfo, Page
 from omnistorage.core.options import PutOptions
 from omnistorage.core.streams import Body, BytesBody, ByteStream, Upload, read_all
 from omnistorage.drivers.memory import MemoryDriver
@@ -40,6 +40,65 @@ class TimeForgotten(Healthy):
 class MetadataForgotten(Healthy):
     def put(self, path: str, body: Body, options: PutOptions) -> ObjectInfo:
         return super().put(path, body, msgspec.structs.replace(options, metadata={}))
+
+
+@caught_by("test_attributes_are_told")
+class MetadataVerbTellsTimesOnly(Healthy):
+    def metadata(self, path: str) -> dict[str, str]:
+        return {name: value for name, value in super().metadata(path).items() if name == "mtime"}
+
+
+@caught_by("test_attributes_are_told")
+class MetadataVerbForgetsTimes(Healthy):
+    def metadata(self, path: str) -> dict[str, str]:
+        return {name: value for name, value in super().metadata(path).items() if name != "mtime"}
+
+
+@caught_by("test_set_metadata_of_missing")
+class MetadataOfNothingIsEmpty(Healthy):
+    def metadata(self, path: str) -> dict[str, str]:
+        try:
+            return super().metadata(path)
+        except NotFound:
+            return {}
+
+
+@caught_by("test_attributes_of_directory")
+class MetadataOfObjectsOnly(Healthy):
+    def metadata(self, path: str) -> dict[str, str]:
+        self._held(path)
+        return super().metadata(path)
+
+
+@caught_by("test_set_metadata")
+class MetadataIsMerged(Healthy):
+    def set_metadata(self, path: str, metadata: dict[str, str]) -> ObjectInfo:
+        return super().set_metadata(path, {**self.stat(path).metadata, **metadata})
+
+
+@caught_by("test_listed_metadata")
+class ListedMetadataClaimed(Healthy):
+    def list(self, path: str, *, recursive: bool = False, page: object = None) -> Page:
+        answer = super().list(path, recursive=recursive, page=page)
+        return Page([msgspec.structs.replace(info, metadata={}) for info in answer.infos], answer.next)
+
+
+@caught_by("test_attributes_are_applied")
+class AttributesKeptAsText(Healthy):
+    def put(self, path: str, body: Body, options: PutOptions) -> ObjectInfo:
+        return super().put(path, body, msgspec.structs.replace(options, attributes=False))
+
+
+@caught_by("test_attributes_are_changed")
+class AttributesSetOnceOnly(Healthy):
+    def set_metadata(self, path: str, metadata: dict[str, str]) -> ObjectInfo:
+        return super().set_metadata(path, {k: v for k, v in metadata.items() if k != "content-type"})
+
+
+@caught_by("test_attributes_need_telling")
+class AttributesAppliedUntold(Healthy):
+    def put(self, path: str, body: Body, options: PutOptions) -> ObjectInfo:
+        return super().put(path, body, msgspec.structs.replace(options, attributes=True))
 
 
 @caught_by("test_content_type_is_kept")

@@ -63,13 +63,15 @@ VERBS: dict[str, list[Verb]] = {
     "mkdir": [lambda driver, path: driver.mkdir(path)],
     "rmdir": [lambda driver, path: driver.rmdir(path)],
     "set_modified": [lambda driver, path: driver.set_modified(path, 0)],
+    "metadata": [lambda driver, path: driver.metadata(path)],
+    "set_metadata": [lambda driver, path: driver.set_metadata(path, {"mode": "777"})],
     "begin_upload": [lambda driver, path: driver.begin_upload(path, PutOptions())],
     "resume_upload": [resumed],
     "hash": [lambda driver, path: driver.hash(path, "md5")],
     "sweep": [lambda driver, path: driver.sweep(path, older_than=0.0)],
 }
 ELSEWHERE = {
-    "classify", "from_address", "about", "identity", "close", "presign", "versions", "set_metadata", "watch",
+    "classify", "from_address", "about", "identity", "close", "presign", "versions", "watch",
     "delete_many",
 }  # fmt: skip
 """Verbs that take no path or that the driver does not have."""
@@ -112,7 +114,7 @@ def test_every_verb_is_tried() -> None:
     lacking = {name for name in ELSEWHERE if getattr(FileDriver, name, None) is getattr(Driver, name)}
 
     assert verbs == VERBS.keys() | ELSEWHERE
-    assert lacking >= {"presign", "versions", "set_metadata", "watch", "delete_many"}
+    assert lacking >= {"presign", "versions", "watch", "delete_many"}
 
 
 @pytest.mark.parametrize("verb", CASES)

@@ -31,7 +31,7 @@ CHANGES: dict[str, Callable[[Driver], object]] = {
     "set_metadata": lambda driver: driver.set_metadata("a", {}),
     "sweep": lambda driver: driver.sweep("a"),
 }
-READS = {"stat", "list", "names", "get", "hash", "presign", "versions", "about", "watch"}
+READS = {"stat", "list", "names", "get", "hash", "metadata", "presign", "versions", "about", "watch"}
 OTHERS = {"classify", "identity", "close", "from_address"}
 
 

@@ -251,8 +251,22 @@ class Driver:
         """Say how full the storage is."""
         raise Unsupported
 
+    def metadata(self, path: str) -> dict[str, str]:
+        """Return all that the service keeps of an object or directory beside its bytes, as text by name.
+
+        Names of the system have the meaning that ``core.attributes`` says; the others are user metadata.
+
+        Raises:
+            NotFound: There is neither.
+        """
+        raise Unsupported
+
     def set_metadata(self, path: str, metadata: dict[str, str]) -> ObjectInfo:
-        """Replace the user metadata of an object."""
+        """Replace the user metadata of an object, and set what ``features.applies`` names, if it is given.
+
+        The answer's ``metadata`` is what is kept now, so far as it was asked for: what the system refused (an owner
+        that only root may set) is not in it, or is what it was.
+        """
         raise Unsupported
 
     def watch(self, path: str, report: Callable[[ObjectInfo], None]) -> Callable[[], None]:

@@ -25,6 +25,7 @@ class Features(msgspec.Struct, frozen=True):
         about: Says how full it is.
         set_metadata: Can change metadata of an object that is there.
         watch: Reports changes as they happen.
+        attributes: ``metadata`` tells more of an object or directory than listings do.
 
         recursive: ``list(recursive=True)`` answers with all below a prefix in one go.
         ordered: Pages come in path order (see ``ObjectInfo.order``).
@@ -34,6 +35,9 @@ class Features(msgspec.Struct, frozen=True):
         mtime: Keeps the time of modification that ``put`` is given.
         precision: Step of the kept time of modification in nanoseconds.
         metadata: Keeps user metadata.
+        listed_metadata: A listing gives the whole user metadata for free.
+        applies: Names of the system (see ``core.attributes``) that the metadata of an object can set, rather than
+            being kept as text.
         content_type: Keeps the MIME type.
         hashes: Names of hashes that a listing or ``stat`` gives for free.
         computes: Names of hashes that ``hash`` computes.
@@ -57,6 +61,7 @@ class Features(msgspec.Struct, frozen=True):
     about: bool = False
     set_metadata: bool = False
     watch: bool = False
+    attributes: bool = False
 
     recursive: bool = False
     ordered: bool = False
@@ -66,6 +71,8 @@ class Features(msgspec.Struct, frozen=True):
     mtime: bool = False
     precision: int = 1
     metadata: bool = False
+    listed_metadata: bool = False
+    applies: frozenset[str] = frozenset()
     content_type: bool = False
     hashes: frozenset[str] = frozenset()
     computes: frozenset[str] = frozenset()
@@ -90,5 +97,6 @@ DERIVED: dict[str, str] = {
     "about": "about",
     "set_metadata": "set_metadata",
     "watch": "watch",
+    "attributes": "metadata",
 }
 """Feature to the verb that a driver overrides to have it."""

@@ -98,6 +98,9 @@ class Layer(Driver):
     def about(self) -> Usage:
         return self.around("about", "", self.inner.about)
 
+    def metadata(self, path: str) -> dict[str, str]:
+        return self.around("metadata", path, lambda: self.inner.metadata(path))
+
     def set_metadata(self, path: str, metadata: dict[str, str]) -> ObjectInfo:
         return self.around("set_metadata", path, lambda: self.inner.set_metadata(path, metadata))
 

@@ -23,6 +23,10 @@ class PutOptions(msgspec.Struct, frozen=True, kw_only=True):
         mtime_ns: Time of modification to record, nanoseconds of Unix time; ignored where ``features.mtime`` is
             false. None records the present.
         metadata: User metadata; keys are lower-case ASCII.
+        attributes: ``metadata`` also holds what ``Driver.metadata`` tells beside user metadata, and what
+            ``features.applies`` names is to be set; without it such names are the user's own, too. The answer's
+            ``metadata`` is what was kept of it.
+        private: Directories that have to be made are for their owner only, until they get a mode of their own.
         if_absent: Fail with AlreadyExists rather than replace.
         mode: POSIX permission bits to set, or None; ignored by services without them.
         consume: The body's local file is not needed afterwards: it may be renamed rather than copied.
@@ -35,6 +39,8 @@ class PutOptions(msgspec.Struct, frozen=True, kw_only=True):
     content_type: str | None = None
     mtime_ns: int | None = None
     metadata: Mapping[str, str] = _NOTHING
+    attributes: bool = False
+    private: bool = False
     if_absent: bool = False
     mode: int | None = None
     consume: bool = False

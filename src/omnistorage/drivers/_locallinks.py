@@ -11,11 +11,14 @@ import os
 import stat as st
 from typing import Final
 
+import msgspec
+
 from omnistorage.core.errors import AlreadyExists, InvalidPath, Truncated
 from omnistorage.core.info import FILE, ObjectInfo
 from omnistorage.core.options import PutOptions
 from omnistorage.core.streams import Body, read_exactly
 
+from ._localmeta import finish_link, folder_mode
 from ._localtemp import Fsync, make_folders, sync_folder, unique_name, unlink_quietly
 
 SUFFIX: Final = ".rclonelink"
@@ -70,22 +73,23 @@ def put_link(path: str, place: str, body: Body, options: PutOptions, fsync: Fsyn
         raise InvalidPath("these bytes cannot be the target of a symbolic link", path=path)
     link = place.removesuffix(SUFFIX)
     folder = os.path.dirname(link)
-    make_folders(folder, fsync)
+    make_folders(folder, fsync, folder_mode(options))
     if options.if_absent:
         os.symlink(target, os.fsencode(link))
-        _set_time(link, options)
+        held = finish_link(link, options)
     else:
         temp = unique_name(folder)
         os.symlink(target, os.fsencode(temp))
         try:
-            _set_time(temp, options)
+            held = finish_link(temp, options)
             os.rename(temp, link)
         except BaseException:
             unlink_quietly(temp)
             raise
     if fsync == "full":
         sync_folder(folder)
-    return describe_link(path, link)
+    info = describe_link(path, link)
+    return msgspec.structs.replace(info, metadata=held) if held else info
 
 
 class Ancestors:
@@ -129,8 +133,3 @@ def _is_real(place: str) -> bool:
         return not st.S_ISLNK(os.lstat(place).st_mode)
     except FileNotFoundError:
         return False
-
-
-def _set_time(link: str, options: PutOptions) -> None:
-    if options.mtime_ns is not None:
-        os.utime(link, ns=(options.mtime_ns, options.mtime_ns), follow_symlinks=False)

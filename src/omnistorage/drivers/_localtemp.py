@@ -29,6 +29,14 @@ NONBLOCK: Final = getattr(os, "O_NONBLOCK", 0)
 DIRECTORY: Final = getattr(os, "O_DIRECTORY", 0)
 BINARY: Final = getattr(os, "O_BINARY", 0)
 
+FILE_MODE: Final = 0o666
+FOLDER_MODE: Final = 0o777
+"""Permissions of what is made, before the process's mask."""
+
+PRIVATE_FILE: Final = 0o600
+PRIVATE_FOLDER: Final = 0o700
+"""Permissions of what is to get its own later: until then nobody else may look into it."""
+
 _NEW: Final = os.O_RDWR | os.O_CREAT | os.O_EXCL | CLOEXEC | NOFOLLOW | BINARY
 _NASCENT: Final = 2.0
 """Seconds for which an empty file counts as one that is about to be locked."""
@@ -41,31 +49,32 @@ def mark(name: str) -> str:
     return f"{crc32(name.encode('utf-8', 'surrogateescape')):08x}"
 
 
-def open_temp(place: str, fsync: Fsync) -> tuple[int, str]:
+def open_temp(place: str, fsync: Fsync, mode: int = FILE_MODE, folders: int = FOLDER_MODE) -> tuple[int, str]:
     """Open a locked temporary file beside ``place``, making the folder if need be; return it and its path.
 
     Its name is always the same, so that what a killed run left is replaced by the next one. While another
-    writer is at the same target, the name is random.
+    writer is at the same target, the name is random. ``mode`` and ``folders`` are the permissions of what is made,
+    as far as the process's mask lets them be.
     """
     folder, _, name = place.rpartition("/")
     temp = f"{folder}/{TEMP}{mark(name)}.tmp"
     try:
-        fd = _make(temp)
+        fd = _make(temp, mode)
     except FileNotFoundError:
         if os.path.isdir(folder):
             # It is there, and yet nothing can be made in it, as in /proc.
             raise
-        make_folders(folder, fsync)
-        return open_temp(place, fsync) if os.path.isdir(folder) else _open_unique(folder)
+        make_folders(folder, fsync, folders)
+        return open_temp(place, fsync, mode) if os.path.isdir(folder) else _open_unique(folder, mode)
     except FileExistsError:
         # Never written over: it may belong to somebody else, or be an object by a second name already.
         if not remove_abandoned(temp):
-            return _open_unique(folder)
+            return _open_unique(folder, mode)
         try:
-            fd = _make(temp)
+            fd = _make(temp, mode)
         except FileExistsError:
-            return _open_unique(folder)
-    return (fd, temp) if fd >= 0 else _open_unique(folder)
+            return _open_unique(folder, mode)
+    return (fd, temp) if fd >= 0 else _open_unique(folder, mode)
 
 
 def open_temp_in(folder: int, name: str) -> tuple[int, str]:
@@ -75,7 +84,7 @@ def open_temp_in(folder: int, name: str) -> tuple[int, str]:
         FileExistsError: Another writer is at the same target, or was when he was killed: ``open_temp`` can tell.
     """
     temp = f"{TEMP}{mark(name)}.tmp"
-    fd = _make(temp, folder)
+    fd = _make(temp, FILE_MODE, folder)
     if fd < 0:
         raise FileExistsError(errno.EEXIST, "taken by another writer", temp)
     return fd, temp
@@ -139,7 +148,24 @@ def link_new(source: str, place: str, fsync: Fsync) -> bool:
     return True
 
 
-def make_folders(folder: str, fsync: Fsync) -> None:
+def rename(source: str, target: str, fsync: Fsync) -> None:
+    """Rename a file or folder, making the folders above the target; the bytes of a file reach the disk before."""
+    if fsync != "never" and st.S_ISREG(os.lstat(source).st_mode):
+        fd = os.open(source, os.O_RDONLY | CLOEXEC | BINARY | NONBLOCK | NOFOLLOW)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+    try:
+        os.rename(source, target)
+    except FileNotFoundError:
+        make_folders(os.path.dirname(target), fsync)
+        os.rename(source, target)
+    if fsync == "full":
+        sync_folder(os.path.dirname(target))
+
+
+def make_folders(folder: str, fsync: Fsync, mode: int = FOLDER_MODE) -> None:
     """Make a folder and those above it; one that is there is fine.
 
     Raises:
@@ -152,7 +178,10 @@ def make_folders(folder: str, fsync: Fsync) -> None:
             missing.append(above)
             above = os.path.dirname(above)
     try:
-        os.makedirs(folder, exist_ok=True)
+        if mode == FOLDER_MODE:
+            os.makedirs(folder, exist_ok=True)
+        else:
+            _make_each(folder, mode)
     except FileExistsError:
         raise NotADirectory from None
     for made in missing:
@@ -218,14 +247,14 @@ def unlink_quietly(temp: str, folder: int | None = None) -> None:
         return
 
 
-def _make(temp: str, folder: int | None = None) -> int:
+def _make(temp: str, mode: int, folder: int | None = None) -> int:
     """Make a temporary file and lock it; return its descriptor, or -1 if another writer has taken it over.
 
     Another writer may have taken it for abandoned before we had the lock. Then the name is his, and giving the
     final name to what stands at it would publish his half object.
     """
     try:
-        fd = os.open(temp, _NEW, 0o666, dir_fd=folder)
+        fd = os.open(temp, _NEW, mode, dir_fd=folder)
         if lock(fd) is not False and os.fstat(fd).st_nlink:
             return fd
     except OSError:
@@ -238,9 +267,21 @@ def _make(temp: str, folder: int | None = None) -> int:
     return -1
 
 
-def _open_unique(folder: str) -> tuple[int, str]:
+def _make_each(folder: str, mode: int) -> None:
+    """As ``os.makedirs``, but with the mode for those above as well."""
+    above = os.path.dirname(folder)
+    if not os.path.isdir(above):
+        _make_each(above, mode)
+    try:
+        os.mkdir(folder, mode)
+    except FileExistsError:
+        if not os.path.isdir(folder):
+            raise
+
+
+def _open_unique(folder: str, mode: int) -> tuple[int, str]:
     temp = unique_name(folder)
-    return _make(temp), temp
+    return _make(temp, mode), temp
 
 
 def _remove_unlocked(temp: str, older_than: float) -> bool:

@@ -19,6 +19,7 @@ from omnistorage.core.localnames import TEMP
 from omnistorage.core.options import PutOptions
 from omnistorage.core.streams import Body, Upload, copy_stream
 
+from ._localmeta import finish, folder_mode, mode_before
 from ._localtemp import BINARY, CLOEXEC, NOFOLLOW, Fsync, lock, make_folders, mark, publish, unlink_quietly
 
 _PART: Final = 8 << 20
@@ -26,19 +27,21 @@ _LINES: Final = 1 << 24
 _OPEN: Final = os.O_RDWR | CLOEXEC | NOFOLLOW | BINARY
 
 
-def begin(place: str, path: str, options: PutOptions, fsync: Fsync) -> LocalUpload:
+def begin(place: str, path: str, options: PutOptions, fsync: Fsync, *, special: bool = False) -> LocalUpload:
     """Begin an upload to the file ``place``, whose key is ``path``."""
     folder, _, name = place.rpartition("/")
-    make_folders(folder, fsync)
+    make_folders(folder, fsync, folder_mode(options))
     if os.path.isdir(place):
         raise IsADirectory
     token = mark(name) + os.urandom(8).hex()
-    upload = LocalUpload(place, path, token, options, fsync, os.O_CREAT | os.O_EXCL)
+    upload = LocalUpload(place, path, token, options, fsync, os.O_CREAT | os.O_EXCL, special=special)
     upload.write_header()
     return upload
 
 
-def resume(place: str, path: str, token: str, options: PutOptions, fsync: Fsync) -> LocalUpload:
+def resume(
+    place: str, path: str, token: str, options: PutOptions, fsync: Fsync, *, special: bool = False
+) -> LocalUpload:
     """Go on with the upload ``token``.
 
     Raises:
@@ -49,7 +52,7 @@ def resume(place: str, path: str, token: str, options: PutOptions, fsync: Fsync)
     if len(token) != 24 or not set(token) <= set("0123456789abcdef") or token[:8] != mark(name):
         raise NotFound("there is no such upload", path=path)
     try:
-        upload = LocalUpload(place, path, token, options, fsync, 0)
+        upload = LocalUpload(place, path, token, options, fsync, 0, special=special)
     except FileNotFoundError:
         raise NotFound("there is no such upload", path=path) from None
     upload.read_header()
@@ -61,18 +64,21 @@ class LocalUpload(Upload):
 
     part_size = _PART
 
-    def __init__(self, place: str, path: str, token: str, options: PutOptions, fsync: Fsync, flags: int) -> None:
+    def __init__(
+        self, place: str, path: str, token: str, options: PutOptions, fsync: Fsync, flags: int, *, special: bool
+    ) -> None:
         self.token = token
         self._place = place
         self._path = path
         self._options = options
+        self._special = special
         self._fsync: Fsync = fsync
         stem = f"{os.path.dirname(place)}/{TEMP}{token}"
         self._temp, self._record = stem + ".part", stem + ".done"
         self._lock = threading.Lock()
         self._done: dict[int, int] = {}
         self._read = 0
-        self._fd = os.open(self._temp, _OPEN | flags, 0o666)
+        self._fd = os.open(self._temp, _OPEN | flags, mode_before(options))
         self._log = os.open(self._record, _OPEN | os.O_APPEND | flags, 0o600)
         if lock(self._fd, shared=True) is False or lock(self._log, shared=True) is False:
             raise NotFound("the upload is being swept", path=path)
@@ -140,14 +146,10 @@ class LocalUpload(Upload):
             size = self._check_whole()
             os.ftruncate(self._fd, size)
             options = self._options
-            if options.mode is not None:
-                os.fchmod(self._fd, options.mode)
-            if options.mtime_ns is not None:
-                os.utime(self._fd, ns=(options.mtime_ns, options.mtime_ns))
-            mtime_ns = os.fstat(self._fd).st_mtime_ns
+            mtime_ns, held = finish(self._fd, options, special=self._special)
             publish(self._fd, self._temp, self._place, if_absent=options.if_absent, fsync=self._fsync)
             self._close()
-        return ObjectInfo(self._path, FILE, size, mtime_ns)
+        return ObjectInfo(self._path, FILE, size, mtime_ns, metadata=held)
 
     def abort(self) -> None:
         with self._lock:

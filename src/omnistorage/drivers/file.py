@@ -33,6 +33,7 @@ from omnistorage.core.paths import inside
 from omnistorage.core.streams import CHUNK, Body, ByteStream, OpenerBody, Upload
 
 from . import _locallinks as kept
+from . import _localmeta as localmeta
 from . import _localtemp as temps
 from ._localbatch import Batch
 from ._localcopy import fill_file
@@ -62,12 +63,15 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         fsync: When bytes are forced to the disk: never (the kernel writes them within seconds), data (each file
             before it gets its name), full (its folder, too).
         page_size: Most entries that one listing answers with.
+        special_bits: Metadata may set the setuid, setgid and sticky bits; what comes from elsewhere is not to be
+            trusted with them.
     """
 
     root: str = "."
     links: Literal["skip", "follow", "keep"] = "skip"
     fsync: Literal["never", "data", "full"] = "never"
     page_size: int = 1000
+    special_bits: bool = False
 
 
 class FileDriver(Driver):
@@ -99,7 +103,10 @@ class FileDriver(Driver):
         self._root = Root(self.options.root, follow=self._follow)
         self._place, self._target = self._root.place, self._root.target
         self._littered: set[str] = set()
-        self.features = msgspec.structs.replace(type(self).features, max_path=self._root.longest)
+        self._special = self.options.special_bits
+        self.features = msgspec.structs.replace(
+            type(self).features, max_path=self._root.longest, applies=localmeta.applies(special=self._special)
+        )
 
     @classmethod
     def from_address(cls, address: Address) -> tuple[Driver, str]:
@@ -178,12 +185,13 @@ class FileDriver(Driver):
             if os.path.lexists(place):
                 raise AlreadyExists
         elif options.inplace:
-            return put_in_place(path, place, body, options, self._fsync)
+            return put_in_place(path, place, body, options, self._fsync, special=self._special)
         elif options.consume and body.local_path is not None:
             moved = self._adopt(path, place, body, body.local_path, options)
             if moved is not None:
                 return moved
-        fd, temp = temps.open_temp(place, self._fsync)
+        mode, folders = localmeta.mode_before(options), localmeta.folder_mode(options)
+        fd, temp = temps.open_temp(place, self._fsync, mode, folders)
         try:
             with body.open() as source:
                 size = fill_file(fd, source, body)
@@ -192,20 +200,14 @@ class FileDriver(Driver):
                 if body.proof is not None:
                     prove(fd, body.proof)
                 body.check()
-            if options.mode is not None:
-                os.fchmod(fd, options.mode)
-            mtime_ns = options.mtime_ns
-            if mtime_ns is not None:
-                os.utime(fd, ns=(mtime_ns, mtime_ns))
-            else:
-                mtime_ns = os.fstat(fd).st_mtime_ns
+            mtime_ns, held = localmeta.finish(fd, options, special=self._special)
             temps.publish(fd, temp, place, if_absent=options.if_absent, fsync=self._fsync)
         except BaseException:
             temps.unlink_quietly(temp)
             raise
         finally:
             os.close(fd)
-        return ObjectInfo(path, FILE, size, mtime_ns)
+        return ObjectInfo(path, FILE, size, mtime_ns, metadata=held)
 
     def delete(self, path: str) -> None:
         place = self._place(path)
@@ -256,7 +258,7 @@ class FileDriver(Driver):
         if st.S_ISDIR(about.st_mode) and os.path.lexists(target):
             raise AlreadyExists(path=dst)
         try:
-            _rename(source, target, self._fsync)
+            temps.rename(source, target, self._fsync)
         except OSError as exc:
             if exc.errno != errno.EXDEV or not st.S_ISREG(about.st_mode):
                 raise
@@ -286,10 +288,16 @@ class FileDriver(Driver):
             self._root.distrust()
 
     def set_modified(self, path: str, mtime_ns: int) -> None:
-        place = self._place(path)
-        if self._keep:
-            place = kept.link_of(place) or place
+        place = self._own_place(path)
         os.utime(place, ns=(mtime_ns, mtime_ns), follow_symlinks=self._follow or not path)
+
+    def metadata(self, path: str) -> dict[str, str]:
+        return localmeta.read(self._own_place(path), follow=self._follow or not path)
+
+    def set_metadata(self, path: str, metadata: dict[str, str]) -> ObjectInfo:
+        place, follow = self._own_place(path), self._follow or not path
+        held = localmeta.change(place, metadata, follow=follow, special=self._special)
+        return msgspec.structs.replace(self.stat(path), metadata=held)
 
     def hash(self, path: str, name: str) -> str:
         try:
@@ -314,11 +322,11 @@ class FileDriver(Driver):
 
     def begin_upload(self, path: str, options: PutOptions, size: int | None = None) -> Upload:
         self._refuse_parts_of_link(path)
-        return begin(self._target(path), path, options, self._fsync)
+        return begin(self._target(path), path, options, self._fsync, special=self._special)
 
     def resume_upload(self, path: str, token: str, options: PutOptions) -> Upload:
         self._refuse_parts_of_link(path)
-        return resume(self._target(path), path, token, options, self._fsync)
+        return resume(self._target(path), path, token, options, self._fsync, special=self._special)
 
     def sweep(self, path: str = "", *, older_than: float = 86400.0, noticed: bool = False) -> int:
         if noticed:
@@ -363,6 +371,11 @@ class FileDriver(Driver):
                 raise
         return describe(path, os.lstat(place))
 
+    def _own_place(self, path: str) -> str:
+        """Return where that stands which a key means: a link that is kept, not what it leads to."""
+        place = self._place(path)
+        return (kept.link_of(place) or place) if self._keep and path else place
+
     def _mark_taken(self, info: ObjectInfo) -> ObjectInfo:
         """With links=keep, a file whose key means a link is something that cannot be read."""
         if info.kind is FILE and info.path.endswith(LINK_SUFFIX):
@@ -385,16 +398,21 @@ class FileDriver(Driver):
             return None
         body.check()
         try:
-            _rename(local_path, place, self._fsync)
+            temps.rename(local_path, place, self._fsync)
         except OSError as exc:
             if exc.errno == errno.EXDEV:
                 return None
             raise
         if options.mode is not None:
             os.chmod(place, options.mode)
+        info = describe(path, os.lstat(place))
+        if options.attributes:
+            # It keeps what it has, the time of the last access as well.
+            return msgspec.structs.replace(info, metadata=dict(options.metadata))
         if options.mtime_ns is not None:
             os.utime(place, ns=(options.mtime_ns, options.mtime_ns), follow_symlinks=False)
-        return describe(path, os.lstat(place))
+            info = msgspec.structs.replace(info, mtime_ns=options.mtime_ns)
+        return info
 
     def _link(self, path: str, place: str, body: Body, local_path: str, options: PutOptions) -> ObjectInfo | None:
         """Give a local file a second name in the storage; None if it must be copied."""
@@ -416,23 +434,6 @@ class FileDriver(Driver):
     def _refuse_parts_of_link(self, path: str) -> None:
         if self._keep and path.endswith(LINK_SUFFIX):
             raise InvalidPath("a symbolic link cannot be stored in parts", path=path)
-
-
-def _rename(source: str, target: str, fsync: temps.Fsync) -> None:
-    """Rename a file or folder, making the folders above the target; the bytes of a file reach the disk before."""
-    if fsync != "never" and st.S_ISREG(os.lstat(source).st_mode):
-        fd = os.open(source, _GET | temps.NOFOLLOW)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
-    try:
-        os.rename(source, target)
-    except FileNotFoundError:
-        temps.make_folders(os.path.dirname(target), fsync)
-        os.rename(source, target)
-    if fsync == "full":
-        temps.sync_folder(os.path.dirname(target))
 
 
 DRIVER = FileDriver

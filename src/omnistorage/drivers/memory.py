@@ -15,6 +15,8 @@ from typing import Any
 import msgspec
 
 from omnistorage.core.address import Address
+from omnistorage.core.attributes import CONTENT_TYPE, MTIME, as_text
+from omnistorage.core.attributes import from_text as time_of
 from omnistorage.core.driver import Driver, Failures
 from omnistorage.core.errors import AlreadyExists, IsADirectory, NotFound, StorageError, Truncated, Unsupported
 from omnistorage.core.features import Features
@@ -50,6 +52,8 @@ class MemoryDriver(Driver):
         mtime=True,
         precision=1,
         metadata=True,
+        listed_metadata=True,
+        applies=frozenset({MTIME, CONTENT_TYPE}),
         content_type=True,
         computes=frozenset({"md5", "sha1", "sha256", "sha512"}),
         any_key=True,
@@ -129,10 +133,24 @@ class MemoryDriver(Driver):
             held = self._held(path)
             held.info = msgspec.structs.replace(held.info, mtime_ns=mtime_ns)
 
+    def metadata(self, path: str) -> dict[str, str]:
+        info = self.stat(path)
+        told = dict(info.metadata)
+        if info.mtime_ns is not None:
+            told[MTIME] = as_text(info.mtime_ns)
+        if info.content_type is not None:
+            told[CONTENT_TYPE] = info.content_type
+        return told
+
     def set_metadata(self, path: str, metadata: dict[str, str]) -> ObjectInfo:
         with self._space.lock:
             held = self._held(path)
-            held.info = msgspec.structs.replace(held.info, metadata=dict(metadata))
+            info = held.info
+            options = PutOptions(content_type=info.content_type, mtime_ns=info.mtime_ns, metadata=metadata)
+            told = _applied(options)
+            held.info = msgspec.structs.replace(
+                info, metadata=dict(told.metadata), mtime_ns=told.mtime_ns, content_type=told.content_type
+            )
             return held.info
 
     def delete_many(self, paths: Sequence[str]) -> Failures:
@@ -198,6 +216,8 @@ class _Space:
     def store(self, path: str, data: bytes, options: PutOptions) -> ObjectInfo:
         if not path:
             raise IsADirectory("the root cannot be an object")
+        if options.attributes:
+            options = _applied(options)
         info = ObjectInfo(
             path,
             FILE,
@@ -257,6 +277,18 @@ class _MemoryUpload(Upload):
     def abort(self) -> None:
         self._space.uploads.pop(self.id, None)
         self._parts.clear()
+
+
+def _applied(options: PutOptions) -> PutOptions:
+    """Take the names of the system out of the metadata, and let them be what they name."""
+    rest = dict(options.metadata)
+    mtime, content_type = rest.pop(MTIME, None), rest.pop(CONTENT_TYPE, None)
+    return msgspec.structs.replace(
+        options,
+        metadata=rest,
+        mtime_ns=options.mtime_ns if mtime is None else time_of(mtime),
+        content_type=options.content_type if content_type is None else content_type,
+    )
 
 
 _SPACES: weakref.WeakValueDictionary[str, _Space] = weakref.WeakValueDictionary()

@@ -32,6 +32,9 @@ class Alias(Layer):
             mtime=one.mtime,
             precision=one.precision,
             metadata=one.metadata,
+            listed_metadata=one.metadata,
+            applies=one.applies,
+            attributes=one.attributes,
             content_type=one.content_type,
             hash=one.hash,
             hashes=one.hashes,
@@ -63,6 +66,9 @@ class Alias(Layer):
 
     def hash(self, path: str, name: str) -> str:
         return self.inner.hash(self._behind(path), name)
+
+    def metadata(self, path: str) -> dict[str, str]:
+        return self.inner.metadata(self._behind(path))
 
     def identity(self) -> tuple[str, ...]:
         # Under another name it lies nowhere: its folder and that name together would be a different object.

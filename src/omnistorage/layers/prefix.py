@@ -178,8 +178,11 @@ class Prefix(Layer):
             self.show(exc)
             raise
 
+    def metadata(self, path: str) -> dict[str, str]:
+        return super().metadata(self._described("metadata", path))
+
     def set_metadata(self, path: str, metadata: dict[str, str]) -> ObjectInfo:
-        return self._info(super().set_metadata(self._object("set_metadata", path), metadata))
+        return self._info(super().set_metadata(self._described("set_metadata", path), metadata))
 
     def watch(self, path: str, report: Callable[[ObjectInfo], None]) -> Callable[[], None]:
         return super().watch(self.outer(path), lambda info: report(self._info(info)))
@@ -195,6 +198,10 @@ class Prefix(Layer):
         if not path and self._stem:
             raise IsADirectory(op=op, scheme=self.scheme)
         return self.outer(path)
+
+    def _described(self, op: str, path: str) -> str:
+        """Return the key of an object, or of a directory where there are real ones."""
+        return self.outer(path) if self.features.mkdir else self._object(op, path)
 
     def _info(self, info: ObjectInfo) -> ObjectInfo:
         return msgspec.structs.replace(info, path=self.inside(info.path)) if self._stem else info

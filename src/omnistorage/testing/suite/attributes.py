@@ -5,11 +5,20 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from omnistorage.core.attributes import CONTENT_TYPE, MTIME, differing, from_text, own_of
 from omnistorage.core.errors import NotFound, Unsupported
+from omnistorage.core.features import DERIVED
 from omnistorage.core.info import ObjectInfo
 from omnistorage.storage import Storage
 
-from .base import Suite, put, raw_list
+from .base import Suite, missing, put, raw_list, raw_put
+
+WANTED = {
+    "mode": "100741",
+    MTIME: "2011-05-06T07:08:09Z",
+    CONTENT_TYPE: "text/x-wanted",
+}
+"""Names of the system, and values that nothing has by itself."""
 
 WHEN = 1_600_000_001_123_456_789
 """A time in 2020 with a digit other than zero at every precision, in nanoseconds."""
@@ -107,8 +116,101 @@ class Attributes(Suite):
             return
         storage.driver.set_metadata("a", {"new": "2"})
 
-        assert dict(storage.stat("a").metadata) == {"new": "2"}
         assert storage.read_bytes("a") == b"bytes"
+        if storage.features.metadata:
+            assert dict(storage.stat("a").metadata) == {"new": "2"}
+
+    def test_set_metadata_of_missing(self, storage: Storage) -> None:
+        """There is no metadata of what is not there, neither to set nor to tell."""
+        if not storage.features.set_metadata and not storage.features.attributes:
+            missing(storage, "set_metadata")
+        verbs = [("set_metadata", ("nope", {"new": "2"})), ("attributes", ("nope",))]
+        for feature, arguments in verbs:
+            if getattr(storage.features, feature):
+                with pytest.raises(NotFound):
+                    getattr(storage.driver, DERIVED[feature])(*arguments)
+
+    def test_listed_metadata(self, storage: Storage) -> None:
+        """Where listings are claimed to have metadata, they have all of it."""
+        if not storage.features.listed_metadata:
+            missing(storage, "listed_metadata")
+        storage.write_bytes("a", b"x", metadata={"colour": "blue", "shape": "round"})
+
+        assert dict(raw_list(storage)[0].metadata) == {"colour": "blue", "shape": "round"}
+
+    def test_attributes_are_told(self, storage: Storage) -> None:
+        """What was stored as metadata is among what is told, and so is each name that can be set."""
+        if not storage.features.attributes:
+            missing(storage, "attributes")
+        kept = {"colour": "blue"} if storage.features.metadata else {}
+        storage.write_bytes("a", b"x", metadata=kept, modified=WHEN, content_type="text/x-special")
+        told = storage.driver.metadata("a")
+        applied = storage.features.applies & {"mode", "uid", "gid", MTIME, CONTENT_TYPE}
+
+        assert {name: told.get(name) for name in kept} == kept
+        assert applied <= told.keys()
+        if MTIME in applied:
+            assert abs(from_text(told[MTIME]) - WHEN) < storage.features.precision
+
+    def test_attributes_are_applied(self, storage: Storage) -> None:
+        """What can be set is set by a put that is told so, and comes back."""
+        applied = storage.features.applies & WANTED.keys()
+        if not applied:
+            pytest.skip("features.applies names nothing that this case sets")
+        wanted = {name: WANTED[name] for name in applied}
+        raw_put(storage, "a", b"bytes", metadata=wanted, attributes=True)
+        told = storage.driver.metadata("a")
+        info = storage.stat("a")
+
+        assert differing(wanted, told, special=False) == []
+        assert MTIME not in applied or info.mtime_ns == from_text(WANTED[MTIME])
+        assert CONTENT_TYPE not in applied or info.content_type == WANTED[CONTENT_TYPE]
+        assert own_of(info.metadata) == dict(info.metadata)
+        assert storage.read_bytes("a") == b"bytes"
+
+    def test_attributes_are_changed(self, storage: Storage) -> None:
+        """What can be set can be set later as well, and what is not named stays."""
+        applied = storage.features.applies & WANTED.keys()
+        if not applied or not storage.features.set_metadata:
+            pytest.skip("features.applies names nothing that could be set")
+        put(storage, "a")
+        for name in sorted(applied):
+            before = storage.driver.metadata("a")
+            storage.driver.set_metadata("a", {name: WANTED[name]})
+            told = storage.driver.metadata("a")
+            rest = applied - {name, MTIME}
+
+            assert name in told
+            assert differing({name: WANTED[name]}, told, special=False) == []
+            assert {one: told.get(one) for one in rest} == {one: before.get(one) for one in rest}
+        assert MTIME not in applied or storage.stat("a").mtime_ns == from_text(WANTED[MTIME])
+
+    def test_attributes_need_telling(self, storage: Storage) -> None:
+        """A put that is not told so sets nothing: whoever may choose metadata may not choose permissions."""
+        raw_put(storage, "a", b"x")
+        usual = storage.driver.metadata("a") if storage.features.attributes else {}
+        raw_put(storage, "a", b"x", metadata=WANTED, mtime_ns=WHEN)
+        told = storage.driver.metadata("a") if storage.features.attributes else {}
+        info = storage.stat("a")
+
+        assert info.content_type != WANTED[CONTENT_TYPE]
+        assert info.mtime_ns != from_text(WANTED[MTIME])
+        for name in storage.features.applies - {MTIME, CONTENT_TYPE, "atime"}:
+            assert told.get(name) == usual.get(name)
+
+    def test_attributes_of_directory(self, storage: Storage) -> None:
+        """Directories have metadata where they are real; telling it of others does no harm."""
+        if not storage.features.attributes:
+            missing(storage, "attributes")
+        put(storage, "d/a")
+        wanted = {name: WANTED[name] for name in storage.features.applies & {"mode"}}
+        if storage.features.mkdir and wanted:
+            storage.driver.set_metadata("d", wanted)
+        told = storage.driver.metadata("d")
+
+        if storage.features.mkdir:
+            assert differing(wanted, told, special=False) == []
+        assert storage.read_bytes("d/a") == b"x"
 
     def test_listing_equals_stat(self, storage: Storage) -> None:
         """Whatever a listing says of an object, stat says, too."""

@@ -27,6 +27,7 @@ ATTEMPTS: dict[str, Callable[[Driver], object]] = {
     "versions": lambda driver: list(driver.versions("a")),
     "about": lambda driver: driver.about(),
     "set_metadata": lambda driver: driver.set_metadata("a", {"k": "v"}),
+    "attributes": lambda driver: driver.metadata("a"),
     "watch": lambda driver: driver.watch("", lambda info: None)(),
 }
 
