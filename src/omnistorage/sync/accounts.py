@@ -30,6 +30,7 @@ class Accounts:
         """Count what came of one action."""
         totals, action = self.totals, outcome.action
         verb = action.verb
+        totals.metadata_lost += bool(outcome.lost)
         if outcome.error is not None:
             totals.errors += 1
             if len(totals.failures) < _MOST_FAILURES:
@@ -51,6 +52,9 @@ class Accounts:
             self._note_dir(action)
         elif verb is Verb.TOUCH:
             totals.touched += 1
+            totals.deleted_sources += self._move
+        elif verb is Verb.METADATA:
+            totals.metadata_set += 1
             totals.deleted_sources += self._move
         elif verb is Verb.DELETE:
             totals.deleted += 1

@@ -22,7 +22,7 @@ BATCH_BYTES: Final = 4 << 20
 """Small objects travel in batches, so that handing them to a worker costs next to nothing for each."""
 
 
-_WORK: Final = frozenset((Verb.COPY, Verb.COMPARE, Verb.TOUCH, Verb.RENAME))
+_WORK: Final = frozenset((Verb.COPY, Verb.COMPARE, Verb.TOUCH, Verb.METADATA, Verb.RENAME))
 """What workers do side by side."""
 
 

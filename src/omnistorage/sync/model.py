@@ -17,6 +17,10 @@ Pair = tuple[ObjectInfo | None, ObjectInfo | None]
 CONTENTS_DIFFER = "contents differ"
 """The reason of a copy that was decided on only when the content had been looked at."""
 
+ONLY_METADATA = "only metadata differs"
+METADATA_DECIDES = "the metadata decides"
+"""The reasons of METADATA: one is an answer, the other a question to whoever can ask both sides."""
+
 
 class Renamed(ObjectInfo, frozen=True, gc=False):
     """An object of the source that has, or is to have, another name at the destination.
@@ -66,6 +70,7 @@ class Verb(Enum):
     COPY = "copy"
     COMPARE = "compare"
     TOUCH = "touch"
+    METADATA = "metadata"
     RENAME = "rename"
     KEEP = "keep"
     SKIP = "skip"
@@ -98,6 +103,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
         delete: Delete at the destination what the source does not have.
         move: Delete at the source what is proven to be at the destination.
         empty_dirs: Make directories that are empty at the source.
+        metadata: Metadata (permissions, owner, the user's own) is to be equal, too.
+        metadata_listed: Listings of both sides have all of it.
+        follows_links: The source follows symbolic links: one that is listed as such leads nowhere.
         has_times: Both sides keep times of modification.
         has_dirs: The destination has real directories.
         hash_name: Hash that both sides can tell, or None.
@@ -114,6 +122,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     delete: bool = False
     move: bool = False
     empty_dirs: bool = False
+    metadata: bool = False
+    metadata_listed: bool = False
+    follows_links: bool = False
     has_times: bool = True
     has_dirs: bool = True
     hash_name: str | None = None
@@ -143,12 +154,13 @@ class Outcome(msgspec.Struct, frozen=True):
     """What came of an action.
 
     Attributes:
-        action: The action, as it was decided in the end (a COMPARE has become KEEP, TOUCH or COPY).
+        action: The action, as it was decided in the end (a COMPARE has become KEEP, TOUCH, METADATA or COPY).
         error: What went wrong, or None.
         bytes: Bytes that were moved.
         verified: How the result is known to be right: ``hash``, ``size``, or empty where nothing was moved.
         renamed: The service renamed; no bytes were moved.
         backup: Name under which the old version was kept, or empty.
+        lost: Names of metadata that the destination was given and did not keep.
     """
 
     action: Action
@@ -157,6 +169,7 @@ class Outcome(msgspec.Struct, frozen=True):
     verified: str = ""
     renamed: bool = False
     backup: str = ""
+    lost: tuple[str, ...] = ()
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -190,6 +203,8 @@ class Result(msgspec.Struct):
         transferred: Objects copied or moved.
         bytes: Bytes moved.
         touched: Objects whose time of modification was set.
+        metadata_set: Objects and directories that were there, and whose metadata was set.
+        metadata_lost: Those of which the destination did not keep all metadata (an owner that only root may set).
         renamed: Objects that only got another path at the destination (``track_renames``).
         server_moves: Objects that the service moved from the source to the destination; among ``transferred``.
         backed_up: Objects of which the old version was kept.
@@ -217,6 +232,8 @@ class Result(msgspec.Struct):
     transferred: int = 0
     bytes: int = 0
     touched: int = 0
+    metadata_set: int = 0
+    metadata_lost: int = 0
     renamed: int = 0
     server_moves: int = 0
     backed_up: int = 0
@@ -243,7 +260,8 @@ class Result(msgspec.Struct):
     @property
     def changed(self) -> int:
         """Number of changes made at the destination."""
-        return self.transferred + self.renamed + self.touched + self.deleted + self.deleted_dirs + self.made_dirs
+        at_objects = self.transferred + self.renamed + self.touched + self.metadata_set + self.deleted
+        return at_objects + self.deleted_dirs + self.made_dirs
 
     def raise_for_errors(self) -> None:
         """Raise the first failure, if there is one.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
@@ -11,6 +12,7 @@ from omnistorage.core.driver import Driver
 from omnistorage.storage import Storage
 
 from .filters import Filter
+from .metafilter import MetadataFilter
 from .model import Compare, Policy
 
 
@@ -31,6 +33,10 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         empty_dirs: Make directories that are empty at the source.
         delete_empty_dirs: ``move``: remove directories of the source that became empty.
         dir_times: Give directories the time of modification they have at the source.
+        metadata: Keep permissions, owner, time of last access and user metadata; where only these differ, set them.
+        metadata_set: Metadata that each object gets that is stored, whatever the source says.
+        metadata_mapper: A program that is asked what metadata each object gets, with its arguments.
+        metadata_filter: Which objects are looked at, by their metadata; None for all.
         verify: Compare hashes after each transfer; ``move`` always does.
         max_delete: Refuse to start if more objects would be deleted.
         max_delete_size: Refuse to start if more bytes would be deleted.
@@ -73,6 +79,10 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     empty_dirs: bool = False
     delete_empty_dirs: bool = False
     dir_times: bool = True
+    metadata: bool = False
+    metadata_set: Mapping[str, str] = {}
+    metadata_mapper: str = ""
+    metadata_filter: MetadataFilter | None = None
     verify: bool = False
     max_delete: int | None = None
     max_delete_size: int | None = None
@@ -107,6 +117,7 @@ def policy_for(src: Driver, dst: Driver, options: Options, *, delete: bool = Fal
     window = max(one.precision, two.precision)
     if options.modify_window is not None:
         window = max(window, round(options.modify_window * 1e9))
+    altered = bool(options.metadata_set or options.metadata_mapper)
     has_times = one.mtime and two.mtime
     return Policy(
         compare=options.compare,
@@ -120,6 +131,9 @@ def policy_for(src: Driver, dst: Driver, options: Options, *, delete: bool = Fal
         delete=delete,
         move=move,
         empty_dirs=options.empty_dirs,
+        metadata=options.metadata and (two.metadata or two.attributes),
+        metadata_listed=one.listed_metadata and two.listed_metadata and not altered,
+        follows_links=getattr(src.options, "links", "") == "follow",
         has_times=has_times,
         has_dirs=two.mkdir,
         hash_name=common_hash(src, dst),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from omnistorage.core.info import DIR, FILE, ObjectInfo
+from omnistorage.core.attributes import differing
+from omnistorage.core.info import DIR, FILE, LINK, ObjectInfo
 
 from .compare import compare
-from .model import Action, Compare, Pair, Policy, Result, Verb
+from .model import METADATA_DECIDES, ONLY_METADATA, Action, Compare, Pair, Policy, Result, Verb
 
 
 def plan(pairs: Iterable[Pair], policy: Policy, result: Result, *, every: bool = False) -> Iterator[Action]:
@@ -52,7 +53,7 @@ def plan(pairs: Iterable[Pair], policy: Policy, result: Result, *, every: bool =
 
 
 def _is_plain(policy: Policy) -> bool:
-    special = policy.update or policy.ignore_times or policy.ignore_existing or policy.move
+    special = policy.update or policy.ignore_times or policy.ignore_existing or policy.move or policy.metadata
     return policy.compare is Compare.MTIME and policy.has_times and not special
 
 
@@ -64,11 +65,13 @@ def _both(
         return None
     trail.keep(path)
     if src.kind is DIR and dst.kind is DIR:
+        if policy.metadata and policy.has_dirs:
+            return Action(Verb.METADATA, path, METADATA_DECIDES, src, dst)
         return Action(Verb.KEEP, path, "directory", src, dst) if every else None
     if src.kind is not FILE and src.kind is not DIR:
         if dst.kind is DIR:
             trail.block(path)
-        return Action(Verb.SKIP, path, f"not a regular file ({src.kind.value})", src, dst)
+        return _odd(src, dst, policy)
     if src.kind is not dst.kind and (src.kind is DIR or dst.kind is DIR):
         trail.block(path)
         here, there = ("directory", "file") if src.kind is DIR else ("file", "directory")
@@ -80,6 +83,8 @@ def _both(
     if policy.move and (verb is Verb.KEEP or verb is Verb.TOUCH):
         # Equal by what listings say is not proof enough to delete the source.
         verb, reason = Verb.COMPARE, "proof before the source is deleted"
+    elif policy.metadata and verb is Verb.KEEP and not policy.immutable:
+        verb, reason = _by_metadata(src, dst, policy)
     if verb is Verb.KEEP:
         result.equal += 1
         if not every:
@@ -94,9 +99,26 @@ def _new(src: ObjectInfo, policy: Policy, trail: _Trail) -> Action | None:
     if src.kind is FILE:
         return Action(Verb.COPY, src.path, "not there yet", src)
     if src.kind is not DIR:
-        return Action(Verb.SKIP, src.path, f"not a regular file ({src.kind.value})", src)
-    wanted = policy.empty_dirs and policy.has_dirs
-    return Action(Verb.MKDIR, src.path, "not there yet", src) if wanted else None
+        return _odd(src, None, policy)
+    if policy.empty_dirs and policy.has_dirs:
+        return Action(Verb.MKDIR, src.path, "not there yet", src)
+    # It comes about with what is put into it, and gets what it is to have when that is done.
+    return Action(Verb.METADATA, src.path, METADATA_DECIDES, src) if policy.metadata and policy.has_dirs else None
+
+
+def _odd(src: ObjectInfo, dst: ObjectInfo | None, policy: Policy) -> Action:
+    if policy.follows_links and src.kind is LINK:
+        reason = "the symbolic link leads nowhere, or back to a folder above it"
+        return Action(Verb.FAIL, src.path, reason, src, dst, exit_code=6)
+    return Action(Verb.SKIP, src.path, f"not a regular file ({src.kind.value})", src, dst)
+
+
+def _by_metadata(src: ObjectInfo, dst: ObjectInfo, policy: Policy) -> tuple[Verb, str]:
+    if not policy.metadata_listed:
+        return Verb.METADATA, METADATA_DECIDES
+    if differing(src.metadata, dst.metadata):
+        return Verb.METADATA, ONLY_METADATA
+    return Verb.KEEP, "equal"
 
 
 class _Trail:

@@ -17,6 +17,7 @@ from omnistorage.layers.alias import Alias
 from omnistorage.storage import Storage
 
 from .accounts import Accounts
+from .attributes import Attributes
 from .backup import Backup
 from .elsewhere import Elsewhere
 from .execute import Execution, is_cancelled
@@ -30,7 +31,7 @@ from .guards import (
     relation,
 )
 from .limits import Admission
-from .model import Action, Event, Observer, Outcome, Pair, Result, Verb
+from .model import METADATA_DECIDES, Action, Event, Observer, Outcome, Pair, Result, Verb
 from .options import Options, policy_for
 from .pairing import pair
 from .plan import plan as decide
@@ -152,9 +153,14 @@ class Run:
         self.policy = policy_for(src, dst, options, delete=delete, move=move)
         chosen = options.filter
         within = relation(src, dst)
-        self._src_scan = Scan(src, chosen, leave_out=within if within not in (None, "", "..") else None)
+        inner = within if within not in (None, "", "..") else None
+        self._src_scan = Scan(src, chosen, leave_out=inner, metadata=options.metadata_filter)
         everything = chosen.deletes_excluded and delete
-        self._dst_scan = Scan(dst, Filter() if everything else chosen, missing_ok=True, folders=True)
+        by_metadata = None if everything else options.metadata_filter
+        chosen_there = Filter() if everything else chosen
+        self._dst_scan = Scan(dst, chosen_there, missing_ok=True, folders=True, metadata=by_metadata)
+        self._attributes = Attributes.wished(src, dst, options)
+        self._folders: Spool[Action] = Spool()
         self._accounts = Accounts(self._totals, move=move)
         self._approve: Approve | None = approve
         self._given: Iterable[Action] | None = None
@@ -191,6 +197,7 @@ class Run:
             admission=None if admission.unlimited else admission,
             backup=self._backup(),
             elsewhere=self._elsewhere(),
+            attributes=self._attributes,
             approve=self._approve,
             journal=self.journal,
         )
@@ -209,7 +216,7 @@ class Run:
             counted=self._counted,
         )
         try:
-            for outcome in chain(execution, self._broken(), self._finish()):
+            for outcome in chain(execution, self._broken(), self._finish(transfer)):
                 if not is_cancelled(outcome):
                     self._accounts.enter(outcome)
                     if self.observer is not None:
@@ -221,6 +228,7 @@ class Run:
                 self.journal.done(totals)
         finally:
             self._accounts.close()
+            self._folders.close()
             totals.protected = execution.protected
             totals.limit = admission.reached
             totals.elapsed = time.monotonic() - began
@@ -329,6 +337,13 @@ class Run:
             if action.verb is Verb.COPY:
                 totals.planned += 1
                 totals.planned_bytes += (action.src.size or 0) if action.src is not None else 0
+            elif self.policy.metadata and action.src is not None and action.src.is_dir:
+                # What is done in a directory may need another mode than it is to have, and changes its time.
+                if action.verb is Verb.METADATA:
+                    self._folders.append(action)
+                    continue
+                if action.verb is Verb.MKDIR:
+                    self._folders.append(msgspec.structs.replace(action, verb=Verb.METADATA))
             yield action
 
     def _remember(self, outcome: Outcome, journal: Journal) -> None:
@@ -348,13 +363,17 @@ class Run:
             for folder, error in scan.broken.items():
                 yield Outcome(Action(Verb.FAIL, folder, "cannot be listed"), error)
 
-    def _finish(self) -> Iterator[Outcome]:
+    def _finish(self, transfer: Transfer) -> Iterator[Outcome]:
         """See to the directories, and report those that cannot be removed."""
         if self._options.dry_run:
+            yield from map(transfer.do, self._kept_dirs())
             return
         # Before the times are set: removing a file changes the time of its folder.
         self._sweep()
         self._set_dir_times()
+        if self._attributes is not None:
+            self._attributes.shut_again()
+            yield from map(transfer.do, self._kept_dirs())
         if self._options.delete_empty_dirs and self.policy.move:
             for outcome in remove_empty_dirs(self._src, keep_root=True):
                 if outcome.error is not None and outcome.action.path not in self._src_scan.broken:
@@ -385,6 +404,17 @@ class Run:
             except StorageError:
                 # A directory that is gone at either side has no time; the next run sees to the rest.
                 continue
+
+    def _kept_dirs(self) -> Iterator[Action]:
+        """Yield the directories that are to have the metadata of the source, those below others first."""
+        if not self.policy.metadata:
+            return
+        if self._options.filter.files is None or not self._src.features.mkdir:
+            yield from reversed(self._folders)
+            return
+        # A list of files names no directories.
+        for folder in sorted({*self._accounts.changed_dirs()} - {""}, reverse=True):
+            yield Action(Verb.METADATA, folder, METADATA_DECIDES, ObjectInfo(folder, DIR))
 
 
 def _spooled(actions: Iterable[Action]) -> Spool[Action]:

@@ -12,6 +12,7 @@ from omnistorage.core.walk import pages, walk
 
 from .filters import Filter
 from .marked import Marked
+from .metafilter import MetadataFilter
 
 Infos = list[ObjectInfo]
 
@@ -25,6 +26,7 @@ class Scan:
         missing_ok: A storage that is not there is an empty one.
         leave_out: A directory not to look at.
         folders: Name the directories above the files of a list, too.
+        metadata: Which of the selected objects are wanted, by their metadata; all if None.
 
     Attributes:
         broken: Directory to the error that ended its listing early. What stands below one is not known, and
@@ -43,6 +45,7 @@ class Scan:
         missing_ok: bool = False,
         leave_out: str | None = None,
         folders: bool = False,
+        metadata: MetadataFilter | None = None,
     ) -> None:
         self.broken: dict[str, StorageError] = {}
         self.listed = 0
@@ -51,10 +54,33 @@ class Scan:
         self._missing_ok = missing_ok
         self._leave_out = leave_out
         self._folders = folders
+        self._metadata = metadata
         self.folder = self.left = ""
         self.leaves_folders = not driver.features.recursive and chosen.files is None
 
     def __iter__(self) -> Iterator[Infos]:
+        if self._metadata is None:
+            return self._selected()
+        return self._with_metadata(self._metadata)
+
+    def _with_metadata(self, wanted: MetadataFilter) -> Iterator[Infos]:
+        from .attributes import metadata_of
+
+        def allows(info: ObjectInfo) -> bool:
+            try:
+                return info.kind is not FILE or wanted.allows(metadata_of(self._driver, info.path))
+            except NotFound:
+                return False
+            except StorageError as exc:
+                # Whether it is wanted is not known.
+                self._fail(info.path, exc)
+                return False
+
+        for infos in self._selected():
+            if chosen := [info for info in infos if allows(info)]:
+                yield chosen
+
+    def _selected(self) -> Iterator[Infos]:
         try:
             if self._filter.files is not None:
                 yield from self._named()

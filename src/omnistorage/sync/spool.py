@@ -11,11 +11,12 @@ _CHUNK: Final = 10_000
 
 
 class Spool(Generic[T]):
-    """Takes items one by one and yields them in the same order, as often as asked; items must pickle."""
+    """Takes items one by one and yields them in this order or backwards, as often as asked; items must pickle."""
 
     def __init__(self) -> None:
         self._tail: list[T] = []
         self._file: IO[bytes] | None = None
+        self._starts: list[int] = []
         self._count = 0
 
     def __len__(self) -> int:
@@ -41,12 +42,23 @@ class Spool(Generic[T]):
                 yield from chunk
         yield from self._tail
 
+    def __reversed__(self) -> Iterator[T]:
+        yield from reversed(self._tail)
+        if self._file is not None:
+            import pickle
+
+            for start in reversed(self._starts):
+                self._file.seek(start)
+                chunk: Any = pickle.load(self._file)
+                yield from reversed(chunk)
+
     def close(self) -> None:
         """Free the disk space."""
         if self._file is not None:
             self._file.close()
             self._file = None
         self._tail = []
+        self._starts = []
         self._count = 0
 
     def __del__(self) -> None:
@@ -58,6 +70,6 @@ class Spool(Generic[T]):
 
         if self._file is None:
             self._file = tempfile.TemporaryFile(prefix="omnistorage-plan-")
-        self._file.seek(0, 2)
+        self._starts.append(self._file.seek(0, 2))
         pickle.dump(self._tail, self._file, protocol=pickle.HIGHEST_PROTOCOL)
         self._tail = []

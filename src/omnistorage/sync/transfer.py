@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
@@ -11,12 +10,13 @@ import msgspec
 
 from omnistorage.core.content import digest, same_content, same_streams
 from omnistorage.core.driver import Driver, PutItem
-from omnistorage.core.errors import Cancelled, Corrupted, NotFound, SourceChanged, StorageError
+from omnistorage.core.errors import Cancelled, Corrupted, NotFound, PermissionDenied, SourceChanged, StorageError
 from omnistorage.core.hashes import hash_stream
 from omnistorage.core.info import FILE, ObjectInfo
 from omnistorage.core.options import PutOptions
 from omnistorage.core.streams import ByteStream, PlainFile
 
+from .attributes import Attributes
 from .backup import Backup
 from .elsewhere import Elsewhere
 from .fingerprint import Fingerprint
@@ -34,6 +34,7 @@ from .model import (
     origin_of,
     renamed,
 )
+from .places import refuse_to_delete
 from .source import SourceBody
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class Transfer:
         admission: Asked before a copy that only a look at the content showed to be needed, and whether to go on.
         backup: Keeps what is about to be replaced or deleted.
         elsewhere: Other places that may hold an object already.
+        attributes: Carries metadata; None if none is to be kept.
         approve: Asked before each change; False leaves that one out.
         journal: Remembers what was found to be equal, so that a run which is interrupted need not look again.
     """
@@ -80,6 +82,7 @@ class Transfer:
         admission: Admission | None = None,
         backup: Backup | None = None,
         elsewhere: Elsewhere | None = None,
+        attributes: Attributes | None = None,
         approve: Callable[[Action], bool] | None = None,
         journal: JobMemory | None = None,
     ) -> None:
@@ -93,16 +96,18 @@ class Transfer:
         self._admission = admission
         self._backup = backup
         self._elsewhere = elsewhere
+        self._attributes = attributes
         self._approve = approve
         # A move deletes on the evidence of this run alone.
         self._journal = None if dry_run or policy.move or policy.compare is not Compare.HASH else journal
         self._stop = threading.Event()
         self._observer_failed: Exception | None = None
         # Layers that do not let the source be changed do not pass its folder on, either.
-        self._can_rename = policy.move and src.local_root is not None
+        altered = attributes is not None and attributes.alters
+        self._can_rename = policy.move and src.local_root is not None and not altered
         self._plain_root = src.local_root
         special = dry_run or verify or inplace or elsewhere is not None or approve is not None
-        if special or policy.move or not dst.features.local:
+        if special or policy.move or attributes is not None or not dst.features.local:
             self._plain_root = None
 
     def cancel(self) -> None:
@@ -148,8 +153,8 @@ class Transfer:
                 raise stored
         return outcomes
 
-    def do(self, action: Action) -> Outcome:
-        """Do one action; a failure is an outcome, not an exception."""
+    def do(self, action: Action, *, again: bool = False) -> Outcome:
+        """Do one action; a failure is an outcome, not an exception. ``again`` says that it was tried before."""
         try:
             if self._stop.is_set():
                 raise Cancelled(op=action.verb.value, path=action.path)
@@ -157,6 +162,9 @@ class Transfer:
         except StorageError as exc:
             if self._observer_failed is not None:
                 raise self._observer_failed from None
+            attributes = self._attributes
+            if not again and attributes and isinstance(exc, PermissionDenied) and attributes.open_up(action.path):
+                return self.do(action, again=True)
             return self._failed(action, exc)
 
     def _failed(self, action: Action, error: StorageError) -> Outcome:
@@ -168,6 +176,8 @@ class Transfer:
         verb = action.verb
         if verb is Verb.COMPARE:
             return self._compare(action)
+        if verb is Verb.METADATA:
+            return self._settle(action)
         if self._dry_run:
             return self._imagined(action)
         if self._approve is not None and verb in _CHANGES and not self._approve(action):
@@ -182,6 +192,8 @@ class Transfer:
             return self._rename(action)
         if verb is Verb.MKDIR:
             self._dst.mkdir(action.path)
+            if self._attributes is not None:
+                self._attributes.hide(action.path)
         elif verb is Verb.RMDIR:
             self._dst.rmdir(action.path)
         return Outcome(action)
@@ -209,19 +221,19 @@ class Transfer:
         kept = [""]
         if self._backup is not None and action.dst is not None:
             body.before_end = lambda: self._keep(action.path, kept)
-        options = PutOptions(
-            mtime_ns=src.mtime_ns,
-            content_type=src.content_type,
-            metadata=src.metadata,
-            consume=self._can_rename and body.local_path is not None,
-            inplace=self._inplace,
-        )
+        options = PutOptions(mtime_ns=src.mtime_ns, content_type=src.content_type, metadata=src.metadata)
+        if self._attributes is not None:
+            options = self._attributes.put_options(src, self._attributes.wanted(src))
+        consume = self._can_rename and body.local_path is not None
+        if consume or self._inplace:
+            options = msgspec.structs.replace(options, consume=consume, inplace=self._inplace)
         if self._inplace and body.before_end is not None:
             # There the old bytes are gone before the new ones have come.
             body.before_end()
         stored = self._dst.put(action.path, body, options)
         if src.size is not None and stored.size is not None and stored.size != src.size:
             raise Corrupted(f"{src.size} bytes were sent, {stored.size} arrived", op="put", path=action.path)
+        lost = self._attributes.lost(options.metadata, stored.metadata) if self._attributes is not None else ()
         if options.consume and self._gone(origin_of(src)):
             return Outcome(action, verified="hash", renamed=True, backup=kept[0])
         verified = "size"
@@ -234,7 +246,7 @@ class Transfer:
         if self._policy.move:
             self._delete_source(action)
         size = src.size if src.size is not None else stored.size or 0
-        return Outcome(action, bytes=size, verified=verified, backup=kept[0])
+        return Outcome(action, bytes=size, verified=verified, backup=kept[0], lost=lost)
 
     def _body(self, src: ObjectInfo, large: bool) -> tuple[SourceBody, bool]:
         """Return the bytes to store, and whether they may be renamed to where they are wanted."""
@@ -257,6 +269,8 @@ class Transfer:
         assert src is not None
         assert src.mtime_ns is not None
         if self._dst.features.set_modified:
+            if self._attributes is not None and self._dst.features.set_metadata:
+                return Outcome(action, lost=self._attributes.settle_all(src, action.path))
             self._dst.set_modified(action.path, src.mtime_ns)
             return Outcome(action)
         return self._copy(msgspec.structs.replace(action, verb=Verb.COPY))
@@ -277,7 +291,24 @@ class Transfer:
             dst.delete(old.path)
         if src.mtime_ns != old.mtime_ns and src.mtime_ns is not None and dst.features.set_modified:
             dst.set_modified(path, src.mtime_ns)
-        return Outcome(action, verified="hash", renamed=True)
+        lost: tuple[str, ...] = ()
+        if self._attributes is not None and dst.features.set_metadata:
+            lost = self._attributes.settle_all(src, path)
+        return Outcome(action, verified="hash", renamed=True, lost=lost)
+
+    def _settle(self, action: Action) -> Outcome:
+        """Let the metadata decide, and set it if it differs."""
+        attributes = self._attributes
+        assert attributes is not None
+        asks = self._approve is not None and not self._dry_run
+        outcome = attributes.settle(action, dry_run=self._dry_run or asks)
+        if asks and outcome.action.verb is not Verb.KEEP and self._approve is not None:
+            if not self._approve(outcome.action):
+                return Outcome(msgspec.structs.replace(outcome.action, verb=Verb.SKIP, reason=DECLINED))
+            outcome = attributes.settle(action)
+        if outcome.action.verb is Verb.COPY and not self._dry_run:
+            return self._copy(outcome.action)
+        return outcome
 
     def _delete(self, action: Action) -> Outcome:
         kept = self._backup.keep(action.path) if self._backup is not None else ""
@@ -308,14 +339,21 @@ class Transfer:
         if not known:
             self._note_equal(action, dst)
         action = msgspec.structs.replace(action, verb=Verb.KEEP, reason="equal content")
+        lost: tuple[str, ...] = ()
         if self._wants_touch(src, dst):
             action = msgspec.structs.replace(action, verb=Verb.TOUCH, reason="only the time of modification differs")
             touched = self._do(action)
             if touched.action.verb is not Verb.TOUCH:
                 return touched
+            lost = touched.lost
+        elif policy.metadata:
+            settled = self._settle(action)
+            if settled.action.verb is Verb.COPY or settled.action.verb is Verb.SKIP:
+                return settled
+            action, lost = settled.action, settled.lost
         if policy.move and not self._dry_run:
             self._delete_source(action)
-        return Outcome(action, verified="hash")
+        return Outcome(action, verified="hash", lost=lost)
 
     def _note_equal(self, action: Action, stored: ObjectInfo) -> None:
         """Remember that what is stored has the content of the source."""
@@ -331,14 +369,9 @@ class Transfer:
         return abs(src.mtime_ns - dst.mtime_ns) >= policy.window_ns
 
     def _delete_source(self, action: Action) -> None:
-        """Delete what was proven to be at the destination, unless both are one and the same file.
-
-        A bind mount shows one folder at two places, and no comparison of paths or of contents can tell.
-        """
+        """Delete what was proven to be at the destination, unless something else would go with it."""
         path = _origin(action)
-        src_root, dst_root = _root_of(self._src), _root_of(self._dst)
-        if src_root is not None and dst_root is not None and _same(f"{src_root}/{path}", f"{dst_root}/{action.path}"):
-            raise StorageError("source and destination are the same file", op="delete", path=path)
+        refuse_to_delete(self._src, path, self._dst, action.path, through_links=self._policy.follows_links)
         try:
             self._src.delete(path)
         except NotFound:
@@ -411,26 +444,5 @@ class Transfer:
             return False
 
 
-def _root_of(driver: Driver) -> str | None:
-    """Return the folder of this machine that a storage stands for, also where layers hide it from the kernel."""
-    if driver.local_root is not None:
-        return driver.local_root
-    scheme, *_, root = driver.identity()
-    return root if driver.features.local and scheme == "file" else None
-
-
 def _origin(action: Action) -> str:
     return action.path if action.src is None else origin_of(action.src)
-
-
-def _same(one: str, two: str) -> bool:
-    """Say whether two paths lead to one file by one name, which a file system may spell in several ways."""
-    try:
-        if not os.path.samefile(os.path.dirname(one), os.path.dirname(two)):
-            return False
-        if os.path.basename(one) == os.path.basename(two):
-            return True
-        # A second hard link is a name of its own.
-        return os.path.samefile(one, two) and os.lstat(one).st_nlink == 1
-    except OSError:
-        return False
