@@ -12,6 +12,7 @@ from omnistorage.sync.model import Action, Verb
 _WORDS = {
     Verb.COPY: "copy",
     Verb.TOUCH: "update the modification time of",
+    Verb.METADATA: "update the metadata of",
     Verb.RENAME: "rename to",
     Verb.DELETE: "delete",
     Verb.MKDIR: "make the directory",

@@ -14,7 +14,8 @@ from omnistorage.core.walk import walk
 from omnistorage.opening import locate
 from omnistorage.storage import LayerMaker, Storage
 
-from ._exits import FAILED, Exit
+from . import _links
+from ._exits import FAILED, NOT_RETRIED, Exit
 
 if TYPE_CHECKING:
     from omnistorage.sync.filters import Filter
@@ -34,12 +35,14 @@ class Listing:
         storage: The storage, opened at the place; at the folder above if the place is an object.
         name: The name of the object if the place is one, else empty.
         broken: Directory to the error that ended its listing early.
+        lost_links: Symbolic links that were to be followed and could not be.
     """
 
     def __init__(self, storage: Storage, name: str, pages: Iterator[Infos], console: Console) -> None:
         self.storage = storage
         self.name = name
         self.broken: Broken = {}
+        self.lost_links = 0
         self._pages = pages
         self._console = console
 
@@ -50,8 +53,13 @@ class Listing:
                 yield infos
                 continue
             for info in odd:
-                what = "symbolic link is not followed" if info.kind is LINK else "is neither a file nor a directory"
-                self._console.notice(info.path, what)
+                if info.kind is not LINK:
+                    self._console.notice(info.path, "is neither a file nor a directory")
+                elif _links.are_followed():
+                    self.lost_links += 1
+                    self._console.error(info.path, "symbolic link leads nowhere, or back to a folder above it")
+                elif not _links.are_skipped():
+                    self._console.notice(info.path, "symbolic link is not followed")
             if len(odd) < len(infos):
                 yield [info for info in infos if info.kind is FILE or info.kind is DIR]
 
@@ -84,7 +92,7 @@ def pages(
         NotFound: There is nothing at ``remote``.
     """
     with named(remote):
-        storage, name = locate(remote, *layers, config=config)
+        storage, name = locate(_links.to_read(remote, config), *layers, config=config)
         with storage:
             if name:
                 if selection is not None:
@@ -101,6 +109,8 @@ def pages(
                 console.error(folder, f"cannot be listed: {error.message or error.says}")
             if broken:
                 raise Exit(FAILED)
+            if listing.lost_links:
+                raise Exit(NOT_RETRIED)
 
 
 @contextmanager

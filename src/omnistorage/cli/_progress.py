@@ -177,6 +177,7 @@ def plan_words_of(outcome: Outcome) -> str | None:
 
 _DONE: dict[Verb, tuple[str, str]] = {
     Verb.TOUCH: ("info", "Updated modification time in destination"),
+    Verb.METADATA: ("info", "Updated metadata in destination"),
     Verb.RMDIR: ("info", "Removed directory"),
     Verb.MKDIR: ("info", "Made directory"),
     Verb.KEEP: ("debug", "Unchanged skipping"),
@@ -184,6 +185,7 @@ _DONE: dict[Verb, tuple[str, str]] = {
 _WOULD: dict[Verb, str] = {
     Verb.COPY: "copy",
     Verb.TOUCH: "update modification time",
+    Verb.METADATA: "update metadata",
     Verb.DELETE: "delete",
     Verb.RENAME: "rename",
     Verb.RMDIR: "remove directory",

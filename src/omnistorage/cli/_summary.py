@@ -27,6 +27,8 @@ def lines(result: Result) -> list[str]:
         rows.append(("Backed up", f"{result.backed_up} (old versions)"))
     if result.touched:
         rows.append(("Times set", str(result.touched)))
+    if result.metadata_set:
+        rows.append(("Metadata set", str(result.metadata_set)))
     if result.deleted or result.deleted_dirs:
         size = format_size(result.deleted_bytes)
         rows.append(("Deleted", f"{result.deleted} (files), {result.deleted_dirs} (dirs), {size} (freed)"))

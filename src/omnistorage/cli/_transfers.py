@@ -12,6 +12,7 @@ import click
 import msgspec
 
 from omnistorage.core.errors import printable
+from omnistorage.core.info import LINK
 from omnistorage.opening import open_remote, split
 from omnistorage.storage import Storage
 from omnistorage.sync.events import Moving
@@ -20,7 +21,7 @@ from omnistorage.sync.model import Outcome, Result, Verb
 from omnistorage.sync.options import Options
 from omnistorage.sync.run import Approve, Run
 
-from . import _choices, _flags, _places, _sides, _summary
+from . import _choices, _flags, _links, _metadata, _places, _sides, _summary
 from ._console import NOTICE, Console
 from ._events import open_events
 from ._exits import FAILED, NO_DIRECTORY, NOTHING_MOVED, Exit
@@ -36,7 +37,7 @@ def transferring(command: _flags.Command) -> _flags.Command:
     @wraps(command)
     def wrapper(**given: Any) -> Any:
         job = Job(
-            options=_choices.options(given),
+            options=_metadata.chosen(_choices.options(given), given),
             console=given.pop("console"),
             config=given.pop("config"),
             bars=given.pop("progress"),
@@ -61,7 +62,8 @@ def transferring(command: _flags.Command) -> _flags.Command:
         return command(job=job, **given)
 
     reporting = reporting_also(dest_after="Write the paths that DEST has when the run is over.")
-    return _flags.common(_flags.filtering(_choices.choosing(reporting(limited(wrapper)))))
+    kept = _metadata.flags(_links.linking_both(wrapper))
+    return _flags.common(_flags.filtering(_choices.choosing(reporting(limited(kept)))))
 
 
 class Beside(msgspec.Struct, frozen=True):
@@ -215,6 +217,11 @@ class Job(msgspec.Struct):
 
     def _say(self, outcome: Outcome) -> None:
         path = outcome.action.path
+        src = outcome.action.src
+        if outcome.action.verb is Verb.SKIP and src is not None and src.kind is LINK and _links.are_skipped():
+            return
+        if outcome.lost:
+            self.console.info(path, f"not all metadata was kept: {', '.join(outcome.lost)}")
         planned = plan_words_of(outcome) if self.options.dry_run else None
         if planned is not None:
             self.console.notice(path, planned)
@@ -230,6 +237,9 @@ class Job(msgspec.Struct):
             else:
                 for line in lines:
                     self.console.notice("", line)
+        if result.metadata_lost:
+            many = f"{result.metadata_lost} object{'s' if result.metadata_lost != 1 else ''}"
+            self.console.notice("", f"not all metadata of {many} was kept; owners take root (-v says which and what)")
         if self.as_json:
             facts = msgspec.to_builtins(result, enc_hook=str)
             facts["failures"] = [

@@ -8,7 +8,7 @@ from omnistorage.sync.check import CheckOptions
 from omnistorage.sync.check import check as run_check
 from omnistorage.sync.filters import Filter
 
-from . import _checking, _flags, _places, _sides
+from . import _checking, _flags, _links, _places, _sides
 from ._console import Console
 from ._hashing import canonical
 from ._limits import Limits, limited
@@ -28,6 +28,7 @@ from ._reports import Reports, reporting
 @click.option("--json", "as_json", is_flag=True, help="Print the sum as one JSON object.")
 @click.option("-c", "--checksum", is_flag=True, hidden=True)
 @click.option("-P", "--progress", is_flag=True, hidden=True)
+@_links.linking
 @reporting
 @_flags.filtering
 @_flags.common
@@ -68,7 +69,7 @@ def command(
 
         kind = canonical(checkfile)
         by_sums = ChecksumOptions(filter=selection, download=download, one_way=one_way, checkers=checkers)
-        with reports, _sides.destination(dest, config) as dst:
+        with reports, _sides.destination(dest, config, written=False) as dst:
             missing = _places.shown(dest) if _checking.is_missing(dst) else ""
             result = _checking.compare_sums(kind, source, dst, by_sums, console, config, reports)
         _checking.finish(result, console, as_json=as_json, strict=strict, missing=missing)
@@ -85,7 +86,7 @@ def command(
     with (
         reports,
         _sides.source(source, config, *layers) as (src, name),
-        _sides.destination(dest, config, *layers) as dst,
+        _sides.destination(dest, config, *layers, written=False) as dst,
     ):
         if name:
             _places.refuse_filters(selection)

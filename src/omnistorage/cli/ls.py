@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from . import _flags, _places
+from . import _flags, _links, _places
 
 if TYPE_CHECKING:
     from omnistorage.sync.filters import Filter
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 @click.command("ls")
 @click.argument("remote")
+@_links.linking
 @_flags.filtering
 @_flags.common
 def command(remote: str, selection: Filter, console: Console, config: str | None) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from . import _flags, _places
+from . import _flags, _links, _places
 
 if TYPE_CHECKING:
     from omnistorage.sync.filters import Filter
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 @click.command("lsd")
 @click.argument("remote")
 @click.option("-R", "--recursive", is_flag=True, help="Go into directories.")
+@_links.linking
 @_flags.filtering
 @_flags.common
 def command(remote: str, recursive: bool, selection: Filter, console: Console, config: str | None) -> None:

@@ -10,7 +10,7 @@ import click
 
 from omnistorage.core.info import FILE, ObjectInfo
 
-from . import _flags, _places
+from . import _flags, _links, _places
 from ._exits import FAILED, Exit
 from ._names import kinds, print_names
 
@@ -35,6 +35,7 @@ Column = Callable[[ObjectInfo], str]
 @click.option("-d", "--dir-slash/--no-dir-slash", default=True, help="Put a / behind directories; the default.")
 @click.option("--hash", "hash_name", default="md5", metavar="NAME", help="The hash for column h; md5.")
 @click.option("-t", "--time-format", default="DateTime", metavar="FORMAT", help="How to write times, see above.")
+@_links.linking
 @_flags.filtering
 @_flags.common
 def command(

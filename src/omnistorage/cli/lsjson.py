@@ -11,7 +11,7 @@ import msgspec
 
 from omnistorage.core.info import DIR, FILE, ObjectInfo
 
-from . import _flags, _places
+from . import _flags, _links, _places
 from ._exits import FAILED, Exit
 
 if TYPE_CHECKING:
@@ -48,7 +48,8 @@ class Row(msgspec.Struct, rename="pascal"):
 @click.option("--hash-type", "hash_types", multiple=True, metavar="NAME", help="Add this hash; may be repeated.")
 @click.option("--no-modtime", is_flag=True, help="Leave times empty.")
 @click.option("--no-mimetype", is_flag=True, help="Leave MIME types out.")
-@click.option("-M", "--metadata", is_flag=True, help="Add user metadata.")
+@click.option("-M", "--metadata", is_flag=True, help="Add metadata: permissions, owner, times, the user's own.")
+@_links.linking
 @_flags.filtering
 @_flags.common
 def command(
@@ -104,6 +105,9 @@ def _rows(
     from ._mime import mime_type
     from ._times import formatter
 
+    if metadata:
+        from omnistorage.sync.attributes import metadata_of
+
     text = formatter("2006-01-02T15:04:05.000000000Z07:00")
     with_hashes = bool(hashing.names)
     storage = hashing.storage
@@ -120,9 +124,9 @@ def _rows(
         )
         if with_hashes and info.kind is FILE:
             made.hashes = hashing.of(info)
-        if metadata and info.kind is FILE:
-            known = info.metadata or (storage.stat(info.path).metadata if storage.features.metadata else {})
-            made.metadata = dict(known)
+        if metadata and (info.path or storage.features.mkdir):
+            told = metadata_of(storage.driver, info.path)
+            made.metadata = {_valid(key): _valid(value) for key, value in told.items()}
         return made
 
     return lambda infos: [row(info) for info in infos]

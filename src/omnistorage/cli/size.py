@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from . import _flags, _places
+from . import _flags, _links, _places
 
 if TYPE_CHECKING:
     from omnistorage.sync.filters import Filter
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 @click.command("size")
 @click.argument("remote")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@_links.linking
 @_flags.filtering
 @_flags.common
 def command(remote: str, as_json: bool, selection: Filter, console: Console, config: str | None) -> None:

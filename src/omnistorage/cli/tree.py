@@ -10,7 +10,7 @@ import click
 
 from omnistorage.core.info import DIR, ObjectInfo
 
-from . import _flags, _places
+from . import _flags, _links, _places
 
 if TYPE_CHECKING:
     from omnistorage.sync.filters import Filter
@@ -55,6 +55,7 @@ Order = Callable[[Node], Any]
 @click.option("-r", "--sort-reverse", is_flag=True, help="Sort the other way round.")
 @click.option("-U", "--unsorted", is_flag=True, help="Keep the order of the listing.")
 @click.option("-o", "--output", metavar="FILE", help="Write to a file.")
+@_links.linking
 @_flags.filtering
 @_flags.common
 def command(

@@ -123,7 +123,7 @@ class FileDriver(Driver):
         place = self._place(path)
         if self._follow and path:
             return self._stat_followed(path, place)
-        if self._keep and path and (link := kept.link_of(place)):
+        if self._keep and (path or place.endswith(LINK_SUFFIX)) and (link := kept.link_of(place)):
             return kept.describe_link(path, link)
         info = describe(path, os.stat(place, follow_symlinks=not path))
         return self._mark_taken(info) if self._keep else info

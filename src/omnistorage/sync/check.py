@@ -11,7 +11,7 @@ from omnistorage.core import hashes
 from omnistorage.core.content import common_hash, digest, same_bytes
 from omnistorage.core.driver import Driver
 from omnistorage.core.errors import NotADirectory, StorageError
-from omnistorage.core.info import DIR, FILE, ObjectInfo
+from omnistorage.core.info import DIR, FILE, LINK, ObjectInfo
 from omnistorage.core.paths import parent
 from omnistorage.storage import Storage
 
@@ -141,6 +141,9 @@ def differences(src: Driver, dst: Driver, options: CheckOptions, result: CheckRe
     dst_scan = Scan(dst, options.filter, missing_ok=True)
 
     def alone(one: ObjectInfo | None, two: ObjectInfo | None) -> Iterator[Found]:
+        if one is not None and one.kind is LINK and src_scan.follows_links:
+            yield Difference("!", one.path, "the symbolic link leads nowhere, or back to a folder above it"), 0
+            return
         result.skipped += _is_odd(one) or _is_odd(two)
         if one is not None and one.kind is FILE and dst_scan.complete(parent(one.path)):
             why = "not at the destination" if two is None else f"a {two.kind.value} at the destination"

@@ -35,6 +35,7 @@ class Scan:
         folder: Directory in which the walk is; those that it was in before, and is not in now, are listed in full.
         left: Directory in which the walk was before that.
         leaves_folders: That can be told: the service is listed directory by directory.
+        follows_links: Symbolic links are followed: one that is listed as such leads nowhere, or in a circle.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Scan:
         self._metadata = metadata
         self.folder = self.left = ""
         self.leaves_folders = not driver.features.recursive and chosen.files is None
+        self.follows_links = getattr(driver.options, "links", "") == "follow"
 
     def __iter__(self) -> Iterator[Infos]:
         if self._metadata is None:
