@@ -260,3 +260,13 @@ def test_flags_are_about_this_machine(run: Run, tmp_path: Path) -> None:
 
     assert (done.code, done.err) == (0, "")
     assert own.out.split() == ["a", "sub/"]
+
+
+def test_a_plan_knows_the_flags(run: Run, tmp_path: Path) -> None:
+    """A plan that was made with ``-l`` is applied so."""
+    root = _tree(tmp_path)
+    planned = run("plan", root / "s", root / "d2", "-l", "-o", root / "plan.json")
+    applied = run("apply", root / "plan.json")
+
+    assert (planned.code, applied.code) == (0, 0)
+    assert _look(root / "d2") == _look(root / "s")

@@ -248,3 +248,20 @@ def test_special_bits(tmp_path: Path, run: Run) -> None:
     run("copy", tmp_path / "s", tmp_path / "e", "-M", "--local-metadata-restore-special-bits")
 
     assert (mode(tmp_path / "d/a"), mode(tmp_path / "e/a")) == ("755", "4755")
+
+
+def test_a_plan_starts_no_program(tmp_path: Path, run: Run) -> None:
+    """A plan keeps ``-M``, and the program that it was made with has to be named again: a file cannot start one."""
+    program = tmp_path / "mapper.py"
+    program.write_text("import sys; sys.stdout.write(sys.stdin.read().replace('100644', '100600'))")
+    (tmp_path / "s").mkdir()
+    (tmp_path / "s/a").write_text("x")
+    os.chmod(tmp_path / "s/a", 0o644)
+    flags = ["--metadata-mapper", f"{sys.executable} {program}"]
+    run("plan", tmp_path / "s", tmp_path / "d", "-M", *flags, "-o", tmp_path / "plan.json")
+    refused = run("apply", tmp_path / "plan.json")
+    done = run("apply", tmp_path / "plan.json", *flags)
+
+    assert refused.code == 1
+    assert "was made with --metadata-mapper" in refused.err
+    assert (done.code, mode(tmp_path / "d/a")) == (0, "600")

@@ -463,3 +463,109 @@ def test_first_rule_decides(rules: list[tuple[bool, str]], metadata: dict[str, s
     call: Callable[[], bool] = lambda: MetadataFilter(rules=lines).allows(metadata)  # noqa: E731 -- read as a formula
 
     assert call() is _slow(rules, metadata)
+
+
+# -- beside other options ------------------------------------------------------------------------------------
+
+
+def test_a_plan_has_it(tmp_path: Path) -> None:
+    """A plan names what differs only in metadata, and applied it does what the run would have done."""
+    from io import StringIO
+
+    from omnistorage.sync.plans import SavedPlan, apply_plan, write_plan
+
+    _file(tmp_path / "s/old/a", bits=0o600)
+    src, dst = place(tmp_path / "s"), place(tmp_path / "d")
+    sync(src, dst, KEEP)
+    os.chmod(tmp_path / "s/old/a", 0o640)
+    os.chmod(_file(tmp_path / "s/new/in/b").parent, 0o711)
+    os.chmod(tmp_path / "s/old", 0o700)
+    file = StringIO()
+    write_plan(file, src, dst, KEEP)
+    before = mode(tmp_path / "d/old/a")
+    file.seek(0)
+    result = apply_plan(SavedPlan(file), src, dst, KEEP)
+    names = ["old", "old/a", "new", "new/in", "new/in/b"]
+
+    assert before == "600"
+    assert (result.transferred, result.metadata_set, result.errors) == (1, 2, 0)
+    assert [mode(tmp_path / "d" / name) for name in names] == [mode(tmp_path / "s" / name) for name in names]
+    assert sync(src, dst, KEEP).changed == 0
+
+
+def test_tracked_renames(tmp_path: Path) -> None:
+    """What is renamed at the destination gets the metadata of its new name."""
+    _file(tmp_path / "s/new", b"content", bits=0o640)
+    _file(tmp_path / "d/old", b"content", bits=0o600)
+    result = sync(place(tmp_path / "s"), place(tmp_path / "d"), Options(metadata=True, track_renames=True))
+
+    assert (result.renamed, result.transferred) == (1, 0)
+    assert mode(tmp_path / "d/new") == "640"
+
+
+@needs_xattr
+def test_backups_keep_theirs(tmp_path: Path) -> None:
+    """The old version of an object is kept with the metadata that it had."""
+    _file(tmp_path / "s/a", b"new", bits=0o640, colour=b"blue")
+    _file(tmp_path / "d/a", b"old!", bits=0o600, colour=b"red")
+    sync(place(tmp_path / "s"), place(tmp_path / "d"), Options(metadata=True, backup=place(tmp_path / "b")))
+
+    assert (mode(tmp_path / "b/a"), attributes(tmp_path / "b/a")) == ("600", {"colour": b"red"})
+    assert (mode(tmp_path / "d/a"), attributes(tmp_path / "d/a")) == ("640", {"colour": b"blue"})
+
+
+@needs_xattr
+def test_in_place(tmp_path: Path) -> None:
+    """What is written under its final name has its metadata, and who could read the old bytes cannot the new ones."""
+    _file(tmp_path / "s/a", b"secret" * 10, bits=0o600, colour=b"blue")
+    _file(tmp_path / "d/a", b"public", bits=0o644)
+    seen: list[str] = []
+
+    class Watch(Layer):
+        def get(self, path: str, offset: int = 0, length: int | None = None) -> ByteStream:
+            stream = super().get(path, offset, length)
+            read = stream.read
+
+            class Seen:
+                def read(self, size: int = -1, /) -> bytes:
+                    seen.append(mode(tmp_path / "d/a"))
+                    return read(size)
+
+                def close(self) -> None:
+                    stream.close()
+
+                def __enter__(self) -> Seen:
+                    return self
+
+                def __exit__(self, *exc: object) -> None:
+                    self.close()
+
+            return Seen()
+
+    src = Storage(Watch(place(tmp_path / "s").driver))
+    result = sync(src, place(tmp_path / "d"), Options(metadata=True, inplace=True))
+
+    assert result.errors == 0
+    assert set(seen) == {"600"}
+    assert (mode(tmp_path / "d/a"), attributes(tmp_path / "d/a")) == ("600", {"colour": b"blue"})
+
+
+def test_asked_first(tmp_path: Path) -> None:
+    """Whoever is asked before each change is asked about metadata, too, and only where it differs."""
+    from omnistorage.sync.run import Run
+
+    for name, bits in (("a", 0o600), ("b", 0o600), ("c", 0o644)):
+        _file(tmp_path / "s" / name, bits=bits)
+        _file(tmp_path / "d" / name, bits=0o644)
+    asked: list[tuple[str, str]] = []
+
+    def approve(action: Any) -> bool:
+        asked.append((action.verb.value, action.path))
+        return bool(action.path == "a")
+
+    run = Run.between(place(tmp_path / "s"), place(tmp_path / "d"), KEEP, approve=approve)
+    result = run.result()
+
+    assert asked == [("metadata", "a"), ("metadata", "b")]
+    assert (mode(tmp_path / "d/a"), mode(tmp_path / "d/b")) == ("600", "644")
+    assert (result.metadata_set, result.errors) == (1, 0)

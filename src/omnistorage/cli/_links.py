@@ -56,6 +56,19 @@ def are_skipped() -> bool:
     return bool(_chosen().get("skip_links"))
 
 
+def chosen() -> dict[str, Any]:
+    """Return all that was chosen, so that ``choose`` can make it count elsewhere."""
+    return dict(_chosen())
+
+
+def choose(wanted: dict[str, Any]) -> None:
+    """Let what was chosen before count for the command that runs now, where its own flags say nothing."""
+    import click
+
+    meta = click.get_current_context().meta
+    meta[_KEY] = {**wanted, **{name: value for name, value in _chosen().items() if value}}
+
+
 def _with_flags(command: Command, *more: Callable[[Any], Any]) -> Command:
     import click
 

@@ -14,16 +14,28 @@ from omnistorage.core.units import format_size
 from omnistorage.opening import canonical, parse
 from omnistorage.sync.plans import PlanError, SavedPlan, Totals, applying, write_plan
 
+from . import _links
 from ._exits import FAILED, Exit
 from ._transfers import Beside, Job
 
-_KEPT = ("verify", "inplace", "suffix", "suffix_keep_extension", "update_modtime", "dir_times")
+_KEPT = (
+    "verify",
+    "inplace",
+    "suffix",
+    "suffix_keep_extension",
+    "update_modtime",
+    "dir_times",
+    "metadata",
+    "metadata_set",
+)
 """Options that say how to act; those that say what to do have become actions."""
 
 
 def write(job: Job, source: str, dest: str, output: str, recipe: str) -> None:
     """Write a plan to a file or to stdout."""
     settings: dict[str, Any] = {name: getattr(job.options, name) for name in _KEPT}
+    settings["metadata_mapper"] = job.options.metadata_mapper
+    settings["links"] = _links.chosen()
     settings["backup"] = None if job.beside.backup is None else _absolute(job.beside.backup)
     with job.sides(source, dest) as (src, dst, options), _Output(output) as file:
         totals = write_plan(
@@ -55,6 +67,11 @@ def apply(job: Job, plan: str, source: str | None, dest: str | None) -> None:
         job.options = msgspec.structs.replace(
             job.options, **{name: value for name, value in header.settings.items() if name in _KEPT}
         )
+        if (mapper := header.settings.get("metadata_mapper", "")) != job.options.metadata_mapper:
+            # Not started because a file says so: whoever applies the plan has to want it.
+            wanted = f"with --metadata-mapper {mapper!r}" if mapper else "without --metadata-mapper"
+            raise Exit(FAILED, f"{plan!r} was made {wanted}; apply it so, too")
+        _links.choose(header.settings.get("links", {}))
         job.beside = Beside(backup=header.settings.get("backup"), compare_with=(), copy_from=())
         sides = job.sides(source or header.source, dest or header.dest)
         src, dst, options = stack.enter_context(sides)

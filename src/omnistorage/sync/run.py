@@ -409,12 +409,14 @@ class Run:
         """Yield the directories that are to have the metadata of the source, those below others first."""
         if not self.policy.metadata:
             return
-        if self._options.filter.files is None or not self._src.features.mkdir:
+        listed = self._given is None and self._options.filter.files is None
+        if listed or not self._src.features.mkdir:
             yield from reversed(self._folders)
             return
-        # A list of files names no directories.
-        for folder in sorted({*self._accounts.changed_dirs()} - {""}, reverse=True):
-            yield Action(Verb.METADATA, folder, METADATA_DECIDES, ObjectInfo(folder, DIR))
+        # Neither a list of files nor a plan names directories that come about with what is put into them.
+        named = {action.path: action for action in self._folders}
+        for folder in sorted({*self._accounts.changed_dirs(), *named} - {""}, reverse=True):
+            yield named.get(folder) or Action(Verb.METADATA, folder, METADATA_DECIDES, ObjectInfo(folder, DIR))
 
 
 def _spooled(actions: Iterable[Action]) -> Spool[Action]:
