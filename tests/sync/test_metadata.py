@@ -294,7 +294,7 @@ class _Watching(Layer):
 
 @pytest.mark.parametrize("empty_dirs", [False, True])
 def test_private_files_are_never_laid_open(empty_dirs: bool, tmp_path: Path) -> None:
-    """While a file is written, nobody else can read it, and nobody else can enter new directories."""
+    """Rule 1: while a file is written, nobody else can read it, and nobody else can enter new directories."""
     _file(tmp_path / "s/shut/in/a", bits=0o644)
     _file(tmp_path / "s/shut/in/b", bits=0o600)
     os.chmod(tmp_path / "s/shut", 0o700)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .guards import GuardError
     from .joblock import Locked
     from .journal import Fingerprint, JobKey, Journal, UploadRecord
+    from .metafilter import MetadataFilter
     from .model import Action, Compare, Difference, Event, Outcome, Policy, Result, Verb
     from .options import Options
     from .plans import PlanError, SavedPlan, apply_plan, write_plan
@@ -57,6 +58,7 @@ __all__ = [
     "Policy",
     "Compare",
     "Filter",
+    "MetadataFilter",
     "Explanation",
     "Action",
     "Verb",
@@ -89,6 +91,7 @@ _HOMES = {
     ".dedupe": ("dedupe",),
     ".dedupe_model": ("DedupeEvent", "DedupeOptions", "DedupeResult"),
     ".checksum": ("ChecksumOptions", "checksum"),
+    ".metafilter": ("MetadataFilter",),
     ".filters": ("Filter",),
     ".guards": ("GuardError",),
     ".joblock": ("Locked",),
