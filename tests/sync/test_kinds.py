@@ -89,6 +89,16 @@ def test_immutable_by_hash_looks_first() -> None:
     assert (result.errors, result.exit_code, result.equal) == (0, 0, 1)
 
 
+def test_immutable_without_times_looks_first() -> None:
+    """``--immutable --no-update-modtime`` accepts equal content, and only that."""
+    src = memory({"a": b"1", "b": b"2"})
+    dst = memory({"a": b"1", "b": b"3"}, when=NEWER)
+    result = sync(src, dst, Options(immutable=True, update_modtime=False))
+
+    assert held(dst) == {"a": b"1", "b": b"3"}
+    assert (result.errors, result.exit_code, result.touched) == (1, 6, 0)
+
+
 def test_special_files_are_left_alone(tmp_path: Path) -> None:
     """Links and FIFOs of the source are counted as skipped, and keep what has their name at the destination."""
     import os

@@ -27,9 +27,10 @@ def compare(src: ObjectInfo, dst: ObjectInfo, policy: Policy) -> Verdict:
         return Verb.SKIP, "newer at the destination"
     verdict = _by_content(src, dst, policy, newer)
     # Where the content alone decides, it has to be looked at before anything is said to differ.
-    open_question = verdict[0] is Verb.COMPARE and policy.compare is Compare.HASH
+    asks = verdict[0] is Verb.COMPARE
+    open_question = asks and (policy.compare is Compare.HASH or not policy.touch)
     if policy.immutable and verdict[0] is not Verb.KEEP and not open_question:
-        return Verb.FAIL, f"immutable, but differs: {verdict[1]}"
+        return Verb.FAIL, f"immutable, but differs: {'times of modification differ' if asks else verdict[1]}"
     return verdict
 
 
