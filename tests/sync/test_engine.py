@@ -160,6 +160,14 @@ def test_max_transfer(mode: Any, limit: int, moved: int) -> None:
     assert ("gone" in held(dst)) is reached
 
 
+def test_max_transfer_ends_with_8_also_after_a_failure() -> None:
+    """What ended the run is the exit code, as with rclone, and not what failed before."""
+    src, dst = memory({"a": b"new", "b": bytes(100)}), memory({"a": b"old!"})
+    result = sync(src, dst, Options(immutable=True, max_transfer=50))
+
+    assert (result.errors, result.exit_code) == (1, 8)
+
+
 def test_max_transfer_counts_transfers() -> None:
     """What is compared and found equal takes nothing of the limit."""
     equal = {f"e{number}": bytes(100) for number in range(5)}

@@ -222,3 +222,17 @@ def test_move_removes_empty_directories_when_asked(tmp_path: Path) -> None:
     assert stayed == ["deep", "deep/er", "e e", "was", "was/empty"]
     assert list(src.scan()) == []
     assert (tmp_path / "s").is_dir()
+
+
+def test_move_leaves_directories_that_a_filter_leaves_out(tmp_path: Path) -> None:
+    """``delete_empty_dirs`` removes only what the filter selects, and nothing that lies too deep."""
+    src, dst = files(tmp_path / "s", {"a/b/c": b"1", "top/x": b"2"}), files(tmp_path / "d")
+    for path in ("out/empty", "in/empty", "top/deep/empty"):
+        src.mkdir(path)
+    move(src, dst, Options(filter=Filter().exclude("/out/", "/top/deep/"), delete_empty_dirs=True))
+    filtered = sorted(info.path for info in src.scan())
+    move(src, dst, Options(filter=Filter(max_depth=1), delete_empty_dirs=True))
+
+    assert held(dst) == {"a/b/c": b"1", "top/x": b"2"}
+    assert filtered == ["out", "out/empty", "top", "top/deep", "top/deep/empty"]
+    assert sorted(info.path for info in src.scan()) == filtered

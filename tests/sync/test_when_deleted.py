@@ -106,6 +106,17 @@ def test_max_delete_is_asked_first(mode: str, tmp_path: Path) -> None:
     assert held(dst) == OLD
 
 
+def test_one_object_is_copied_in_each_mode(tmp_path: Path) -> None:
+    """A single object deletes nothing, and is copied whenever deletes would have been done."""
+    files(tmp_path / "s", TREE)
+    dst = files(tmp_path / "d", OLD)
+    for number, mode in enumerate(MODES):
+        ran = run_here("sync", tmp_path / "s" / "a", tmp_path / "d" / str(number), f"--delete-{mode}")
+
+        assert ran.code == 0
+        assert held(dst) == OLD | {f"{one}/a": TREE["a"] for one in range(number + 1)}
+
+
 def test_modes_exclude_each_other(tmp_path: Path) -> None:
     """Two modes at once are a wrong usage."""
     ran = run_here("sync", tmp_path, tmp_path / "d", "--delete-before", "--delete-after")

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from omnistorage.core.driver import Driver
-from omnistorage.core.errors import NotFound, StorageError
+from omnistorage.core.errors import NotEmpty, NotFound, StorageError
 from omnistorage.core.info import DIR, FILE, ObjectInfo
 from omnistorage.core.walk import walk
 
@@ -41,13 +41,24 @@ def delete(driver: Driver, scan: Scan, *, dry_run: bool = False) -> Iterator[Out
         chosen.close()
 
 
-def remove_empty_dirs(driver: Driver, *, keep_root: bool = False, dry_run: bool = False) -> Iterator[Outcome]:
+def remove_empty_dirs(
+    driver: Driver, *, keep_root: bool = False, among: Scan | None = None, dry_run: bool = False
+) -> Iterator[Outcome]:
     """Remove directories that hold nothing, or nothing but such; what cannot be listed counts as not empty.
+
+    Args:
+        driver: Where they are.
+        keep_root: The root stays.
+        among: Only directories of this scan are removed, and the root stays; None for all.
+        dry_run: Only tell.
 
     Raises:
         NotFound: There is no root.
     """
     if not driver.features.mkdir:
+        return
+    if among is not None:
+        yield from _remove_selected(driver, among, dry_run)
         return
     broken: dict[str, StorageError] = {}
     root = driver.stat("")
@@ -78,6 +89,28 @@ def remove_empty_dirs(driver: Driver, *, keep_root: bool = False, dry_run: bool 
     for folder, error in broken.items():
         yield Outcome(Action(Verb.FAIL, folder, "cannot be listed"), error)
     empty.close()
+
+
+def _remove_selected(driver: Driver, scan: Scan, dry_run: bool) -> Iterator[Outcome]:
+    """Remove the directories of a scan that turn out to be empty, the deepest first."""
+    found: Spool[ObjectInfo] = Spool()
+    path: list[ObjectInfo] = []
+    for infos in scan:
+        for info in infos:
+            while path and not _within(info.path, path[-1].path):
+                found.append(path.pop())
+            if info.kind is DIR:
+                path.append(info)
+    while path:
+        found.append(path.pop())
+    for info in found:
+        outcome = _rmdir(driver, info, "empty", dry_run)
+        # What it holds was left out, by a filter or by a limit to the depth.
+        if not isinstance(outcome.error, NotEmpty):
+            yield outcome
+    for folder, error in scan.broken.items():
+        yield Outcome(Action(Verb.FAIL, folder, "cannot be listed"), error)
+    found.close()
 
 
 def purge(driver: Driver, *, dry_run: bool = False) -> Iterator[Outcome]:

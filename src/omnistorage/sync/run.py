@@ -210,7 +210,8 @@ class Run:
             src_scan=self._src_scan,
             dst_scan=self._dst_scan,
             before_deletes=self._before_deletes,
-            delete_mode=options.delete_mode,
+            # Where nothing is deleted, nothing comes first; the plan is read twice only if it is kept.
+            delete_mode=options.delete_mode if self.policy.delete else "after",
             attempts=options.attempts,
             wait=options.attempts_wait,
             counted=self._counted,
@@ -232,7 +233,7 @@ class Run:
             totals.protected = execution.protected
             totals.limit = admission.reached
             totals.elapsed = time.monotonic() - began
-            totals.exit_code = totals.exit_code or _LIMIT_CODES.get(admission.reached, 0)
+            totals.exit_code = _LIMIT_CODES.get(admission.reached, totals.exit_code)
 
     def _plan(self) -> Iterable[Action]:
         if self._given is not None:
@@ -375,7 +376,9 @@ class Run:
             self._attributes.shut_again()
             yield from map(transfer.do, self._kept_dirs())
         if self._options.delete_empty_dirs and self.policy.move:
-            for outcome in remove_empty_dirs(self._src, keep_root=True):
+            chosen = self._options.filter
+            found = None if chosen.is_trivial else Scan(self._src, chosen)
+            for outcome in remove_empty_dirs(self._src, keep_root=True, among=found):
                 if outcome.error is not None and outcome.action.path not in self._src_scan.broken:
                     yield outcome
 
