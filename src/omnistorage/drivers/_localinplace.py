@@ -8,7 +8,7 @@ from typing import Final
 from omnistorage.core.errors import SpecialFile, Truncated
 from omnistorage.core.info import FILE, ObjectInfo
 from omnistorage.core.options import PutOptions
-from omnistorage.core.streams import Body
+from omnistorage.core.streams import Body, ByteStream, descriptor
 
 from . import _localmeta as localmeta
 from . import _localtemp as temps
@@ -32,8 +32,12 @@ def put_in_place(
             if localmeta.mode_before(options) == temps.PRIVATE_FILE:
                 # Who may read the old bytes need not be allowed to read the new ones.
                 os.fchmod(fd, temps.PRIVATE_FILE)
-            os.ftruncate(fd, 0)
-            size = fill_file(fd, source, body)
+            if _is_same(fd, source):
+                # Two names of one file: emptying the one would empty the other, and there is nothing to write.
+                size = os.fstat(fd).st_size
+            else:
+                os.ftruncate(fd, 0)
+                size = fill_file(fd, source, body)
             if body.size is not None and size != body.size:
                 raise Truncated(f"{body.size} bytes were announced, {size} came")
             if body.proof is not None:
@@ -47,6 +51,11 @@ def put_in_place(
     if fsync == "full":
         temps.sync_folder(os.path.dirname(place))
     return ObjectInfo(path, FILE, size, mtime_ns, metadata=held)
+
+
+def _is_same(fd: int, source: ByteStream) -> bool:
+    other = descriptor(source)
+    return other >= 0 and os.path.samestat(os.fstat(fd), os.fstat(other))
 
 
 def _open(place: str, options: PutOptions, fsync: temps.Fsync) -> int:

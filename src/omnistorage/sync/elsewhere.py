@@ -58,7 +58,7 @@ class Elsewhere:
     def _equal(self, info: ObjectInfo, place: Driver) -> ObjectInfo | None:
         try:
             other = place.stat(info.path)
-        except NotFound:
+        except (NotFound, NotADirectoryError):
             return None
         if other.kind is not FILE:
             return None

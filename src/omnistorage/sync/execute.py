@@ -26,6 +26,9 @@ _WORK: Final = frozenset((Verb.COPY, Verb.COMPARE, Verb.TOUCH, Verb.METADATA, Ve
 """What workers do side by side."""
 
 
+_Attempt = Callable[[Iterable[Action], Spool[Action] | None], Iterator[Outcome]]
+
+
 class Execution:
     """One run through a plan; iterate it once.
 
@@ -38,7 +41,7 @@ class Execution:
         dst_scan: Tells under which directories the destination is known.
         before_deletes: Called once before the first delete; may raise to refuse them.
         delete_mode: When deletes are done: ``before``, ``during`` or ``after`` the transfers.
-        attempts: How often a transfer is tried in all, if its failure may pass.
+        attempts: How often a transfer or delete is tried in all, if its failure may pass.
         wait: Seconds between two rounds of attempts.
         counted: Passes the plan on, once, and counts what is planned.
     """
@@ -94,38 +97,46 @@ class Execution:
             yield from self._delete()
         again: Spool[Action] = Spool()
         yield from self._transfers(self._counted(self._actions), again)
-        for _ in range(self._attempts - 2):
-            if not again or self._admission.reached:
-                break
-            time.sleep(self._wait)
-            failed, again = again, Spool()
-            yield from self._transfers(failed, again)
-            failed.close()
-        if again:
-            time.sleep(self._wait)
-            yield from self._transfers(again, None)
-        again.close()
+        yield from self._once_more(again, self._transfers)
         # After a run that ended early, what would have been in the place of others is not there yet.
         if self._mode != "before" and not self._admission.reached:
             yield from self._delete()
 
+    def _once_more(self, again: Spool[Action], attempt: _Attempt) -> Iterator[Outcome]:
+        """Repeat what failed and may pass, as often as is allowed."""
+        left = self._attempts - 1
+        while again:
+            left = 0 if self._admission.reached else left - 1
+            time.sleep(self._wait)
+            failed, again = again, Spool()
+            # Not before the wait: what was being written then may be whole now.
+            yield from attempt(map(self._transfer.look_again, failed), again if left > 0 else None)
+            failed.close()
+        again.close()
+
     def _transfers(self, actions: Iterable[Action], again: Spool[Action] | None) -> Iterator[Outcome]:
         """Do all but deletes; what is worth another attempt goes to ``again`` and yields nothing yet."""
-        for outcomes in self._workers.run(self._batches(actions)):
+        return self._sifted(self._batches(actions), again)
+
+    def _sifted(self, batches: Iterable[Batch[Action, Outcome]], again: Spool[Action] | None) -> Iterator[Outcome]:
+        for outcomes in self._workers.run(batches):
             for outcome in outcomes:
                 if again is not None and self._attempts > 1 and _may_pass(outcome):
-                    again.append(self._transfer.look_again(outcome.action))
+                    again.append(outcome.action)
                 else:
                     yield outcome
 
     def _delete(self) -> Iterator[Outcome]:
         """Do the deletes that were put off."""
-        deletes = chain(self._held.rest(), self._deletes)
-        for outcomes in self._workers.run(self._grouped(self._safe(deletes))):
-            yield from outcomes
+        again: Spool[Action] = Spool()
+        yield from self._deleted(self._safe(chain(self._held.rest(), self._deletes)), again)
+        yield from self._once_more(again, self._deleted)
         for action in self._safe(self._rmdirs):
             self._ask_before_deletes()
             yield _unless_filled(self._transfer.do(action))
+
+    def _deleted(self, deletes: Iterable[Action], again: Spool[Action] | None) -> Iterator[Outcome]:
+        return self._sifted(self._grouped(deletes), again)
 
     def _put_off(self, action: Action) -> bool:
         """Keep a delete for later; say whether it is one."""
@@ -159,7 +170,9 @@ class Execution:
                 yield Batch(done=[self._settle(action)])
                 continue
             if self._dst_scan.broken and not self._dst_scan.knows(action.path):
-                yield Batch(done=[Outcome(action, _unknown(action))])
+                # What could not be looked up by itself is told where the listings are.
+                if action.path not in self._dst_scan.broken:
+                    yield Batch(done=[Outcome(action, _unknown(action))])
                 continue
             bytes_ = (action.src.size or 0) if action.src is not None else 0
             # A COMPARE may move nothing; it asks for itself when it knows.

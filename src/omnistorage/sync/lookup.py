@@ -27,21 +27,29 @@ def looked_up(src: Iterable[Infos], dst: Driver, dst_scan: Scan, *, workers: int
     A path that cannot be looked up is entered into ``dst_scan.broken``, so that nothing is written there.
     """
 
-    def look(info: ObjectInfo) -> Pair:
+    def look(info: ObjectInfo) -> ObjectInfo | StorageError | None:
         try:
-            return info, dst.stat(info.path)
+            return dst.stat(info.path)
         except (NotFound, NotADirectoryError):
-            return info, None
+            return None
         except StorageError as exc:
-            dst_scan.broken[info.path] = exc
-            return info, None
+            return exc
+
+    def paired(infos: Infos, found: Iterable[ObjectInfo | StorageError | None]) -> Iterator[Pair]:
+        for info, there in zip(infos, found, strict=True):
+            if isinstance(there, StorageError):
+                # Here, and not where it was looked up: others read this table, and not from other threads.
+                dst_scan.broken[info.path] = there
+                yield info, None
+            else:
+                yield info, there
 
     if dst.features.local or workers < 2:
         for infos in src:
-            yield from map(look, infos)
+            yield from paired(infos, map(look, infos))
         return
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(workers, thread_name_prefix="omnistorage-look") as pool:
         for infos in src:
-            yield from pool.map(look, infos)
+            yield from paired(infos, pool.map(look, infos))

@@ -59,7 +59,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         check_dest: Look at the destination at all; otherwise all is copied.
         inplace: Write under the final name; an object that is being written, or was when the process was killed,
             is neither the old nor the new one.
-        attempts: How often a transfer is tried in all, if its failure may pass.
+        attempts: How often a transfer or delete is tried in all, if its failure may pass.
         attempts_wait: Seconds between two rounds of attempts.
         transfers: Transfers side by side.
         checkers: Questions to storages side by side.

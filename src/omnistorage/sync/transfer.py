@@ -281,7 +281,12 @@ class Transfer:
         assert src is not None
         assert old is not None
         dst, path = self._dst, action.path
-        now = dst.stat(old.path)
+        try:
+            now = dst.stat(old.path)
+        except NotFound:
+            # An earlier attempt may have done it, and only the answer was lost.
+            self._prove(action)
+            return Outcome(action, verified="hash", renamed=True)
         if now.size != old.size or now.mtime_ns != old.mtime_ns:
             raise SourceChanged("changed since it was compared", op="move", path=old.path)
         if dst.features.move:
