@@ -62,8 +62,8 @@ def open_temp(place: str, fsync: Fsync, mode: int = FILE_MODE, folders: int = FO
         fd = _make(temp, mode)
     except FileNotFoundError:
         if os.path.isdir(folder):
-            # It is there, and yet nothing can be made in it, as in /proc.
-            raise
+            # Somebody has made it meanwhile; or nothing can be made in it, as in /proc, and that is raised here.
+            return _open_unique(folder, mode)
         make_folders(folder, fsync, folders)
         return open_temp(place, fsync, mode) if os.path.isdir(folder) else _open_unique(folder, mode)
     except FileExistsError:
