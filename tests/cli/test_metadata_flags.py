@@ -180,7 +180,7 @@ def test_only_metadata_differs(tmp_path: Path, run: Run) -> None:
 
 
 @needs_root
-def test_told_once(anybodys: Path, run: Run) -> None:
+def test_told_once(anybodys: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who may not give files away hears of it in one line, and ``-v`` says of which ones."""
     for name in ("a", "b", "c"):
         (anybodys / "s").mkdir(exist_ok=True)
@@ -190,6 +190,8 @@ def test_told_once(anybodys: Path, run: Run) -> None:
         os.chmod(anybodys / target, 0o777)
     os.chown(anybodys / "s/c", 65534, 65534)
     run("copy", anybodys / "s", anybodys / "warm", "-M", "-v", "--json")
+    # What root remembers of his runs is not for others.
+    monkeypatch.setenv("OMNISTORAGE_STATE", str(anybodys / "state"))
     with nobody():
         done = run("copy", anybodys / "s", anybodys / "d", "-M")
         loud = run("copy", anybodys / "s", anybodys / "e", "-M", "-v")

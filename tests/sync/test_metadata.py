@@ -28,7 +28,7 @@ from omnistorage.core.driver import Driver
 from omnistorage.core.layer import Layer
 from omnistorage.core.streams import ByteStream
 from omnistorage.storage import Storage
-from omnistorage.sync import Options, Verb, copy, copy_one, move, plan, sync
+from omnistorage.sync import Compare, Options, Verb, copy, copy_one, move, plan, sync
 from omnistorage.sync.metafilter import MetadataFilter
 from sync_scenes import WHEN, Counting, held, memory
 
@@ -226,7 +226,9 @@ def test_equal_content_of_another_time(tmp_path: Path) -> None:
     assert os.stat(tmp_path / "d/a").st_mtime_ns == WHEN
 
 
-@pytest.mark.parametrize("how", [{"immutable": True}, {"ignore_existing": True}])
+@pytest.mark.parametrize(
+    "how", [{"immutable": True}, {"immutable": True, "compare": Compare.HASH}, {"ignore_existing": True}]
+)
 def test_what_is_not_to_be_changed(how: dict[str, Any], tmp_path: Path) -> None:
     """Objects that are not to be changed keep their metadata, too."""
     _file(tmp_path / "s/a", bits=0o600)

@@ -351,7 +351,7 @@ class Transfer:
             if touched.action.verb is not Verb.TOUCH:
                 return touched
             lost = touched.lost
-        elif policy.metadata:
+        elif policy.metadata and not policy.immutable:
             settled = self._settle(action)
             if settled.action.verb is Verb.COPY or settled.action.verb is Verb.SKIP:
                 return settled
