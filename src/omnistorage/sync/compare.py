@@ -43,6 +43,15 @@ def known_hashes_differ(src: ObjectInfo, dst: ObjectInfo) -> bool | None:
     return None
 
 
+def wants_touch(src: ObjectInfo, dst: ObjectInfo, policy: Policy) -> bool:
+    """Say whether objects of equal content are to get the same time of modification."""
+    if policy.compare is not Compare.MTIME or not policy.touch or not policy.has_times:
+        return False
+    if src.mtime_ns is None or dst.mtime_ns is None:
+        return False
+    return abs(src.mtime_ns - dst.mtime_ns) >= policy.window_ns
+
+
 def _by_content(src: ObjectInfo, dst: ObjectInfo, policy: Policy, newer: int) -> Verdict:
     if not policy.ignore_size and src.size is not None and dst.size is not None and src.size != dst.size:
         return Verb.COPY, f"sizes differ ({dst.size} there, {src.size} here)"

@@ -18,6 +18,7 @@ from omnistorage.core.streams import ByteStream, PlainFile
 
 from .attributes import Attributes
 from .backup import Backup
+from .compare import wants_touch
 from .elsewhere import Elsewhere
 from .fingerprint import Fingerprint
 from .limits import Admission
@@ -345,7 +346,7 @@ class Transfer:
             self._note_equal(action, dst)
         action = msgspec.structs.replace(action, verb=Verb.KEEP, reason="equal content")
         lost: tuple[str, ...] = ()
-        if self._wants_touch(src, dst):
+        if wants_touch(src, dst, policy):
             action = msgspec.structs.replace(action, verb=Verb.TOUCH, reason="only the time of modification differs")
             touched = self._do(action)
             if touched.action.verb is not Verb.TOUCH:
@@ -364,14 +365,6 @@ class Transfer:
         """Remember that what is stored has the content of the source."""
         if self._journal is not None and action.src is not None:
             self._journal.mark_equal(action.path, Fingerprint.of(action.src), Fingerprint.of(stored))
-
-    def _wants_touch(self, src: ObjectInfo, dst: ObjectInfo) -> bool:
-        policy = self._policy
-        if policy.compare is not Compare.MTIME or not policy.touch or not policy.has_times:
-            return False
-        if src.mtime_ns is None or dst.mtime_ns is None:
-            return False
-        return abs(src.mtime_ns - dst.mtime_ns) >= policy.window_ns
 
     def _delete_source(self, action: Action) -> None:
         """Delete what was proven to be at the destination, unless something else would go with it."""
