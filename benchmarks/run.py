@@ -64,6 +64,8 @@ def run(subject: Subject, place: str, folder: Path) -> Row:
                 # On a disk all stays until the end: ext4 passes by inodes that were freed a moment ago, one by one,
                 # and whoever came first after a removal would pay for that.
                 dst = folder / f"dst-{tool}-{count}"
+                if subject.before is not None:
+                    subject.before(src, dst)
             command = subject.commands(str(src), str(dst))[tool]
             if place == "disk":
                 # What one tool left for the disk to do must not be paid by the next.
@@ -120,6 +122,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__)
     parser.add_argument("only", nargs="*", help="words; subjects whose name has one of them are run")
     parser.add_argument("--quick", action="store_true", help="a hundredth of the size, once: does it run at all?")
+    parser.add_argument("--huge", action="store_true", help="also a million files: minutes, and gigabytes of memory")
     parser.add_argument("--memory", default="/dev/shm", help="folder in memory, or empty to leave it out")
     parser.add_argument("--disk", default=tempfile.gettempdir(), help="folder on a disk, or empty to leave it out")
     parser.add_argument("--json", metavar="FILE", help="write every sample to a file, after each subject")
@@ -127,7 +130,7 @@ def main() -> None:
     chosen = [
         subject
         for subject in subjects(100 if given.quick else 1)
-        if not given.only or any(word in subject.name for word in given.only)
+        if (given.huge or not subject.huge) and (not given.only or any(word in subject.name for word in given.only))
     ]
     # As an installed package is: a checkout is compiled when it is first run.
     compileall.compile_dir(Path(omnistorage.__file__).parent, quiet=1)

@@ -25,7 +25,9 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
         commands: Tool to command, for a source and a destination. A tool that cannot do it is left out.
         repeat: How often each tool does it.
         fresh: The destination is removed before each run; otherwise it is a copy of the source.
+        before: Makes the destination (its second argument) of a fresh run what it is to be before it.
         big: Too big for a disk; done in memory only.
+        huge: Takes many minutes and gigabytes; run only when asked for.
         copy: The destination is needed at all.
     """
 
@@ -34,7 +36,9 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
     commands: Callable[[str, str], Commands]
     repeat: int
     fresh: bool = False
+    before: Callable[[Path, Path], None] | None = None
     big: bool = False
+    huge: bool = False
     copy: bool = True
 
 
@@ -96,6 +100,26 @@ def subjects(divisor: int) -> list[Subject]:
             repeat=times(3),
         ),
         Subject(
+            name=f"check by content, {few:,} files of 4 KiB",
+            make=lambda root: trees.small_files(root, few, 4096, scaled(1000)),
+            commands=_check,
+            repeat=times(3),
+        ),
+        Subject(
+            name=f"sync --checksum, a mixed tree of {scaled(2000):,} MB, nothing to do",
+            make=lambda root: trees.mixed(root, scaled(2000) * 1_000_000),
+            commands=_sync_by_content,
+            repeat=times(3),
+        ),
+        Subject(
+            name=f"sync --track-renames, {scaled(10_000):,} files of 16 KiB, 30 % elsewhere",
+            make=lambda root: trees.small_files(root, scaled(10_000), 16 << 10, scaled(1000)),
+            commands=_sync_renames,
+            repeat=times(3),
+            fresh=True,
+            before=trees.copy_with_other_paths,
+        ),
+        Subject(
             name="start: version",
             make=lambda root: root.mkdir(),
             commands=lambda src, dst: _found({tool: ["version"] for tool in (OURS, RCLONE)} | {RSYNC: ["--version"]}),
@@ -123,7 +147,34 @@ def subjects(divisor: int) -> list[Subject]:
             repeat=1,
             big=True,
         ),
+        # Twice: a hundredth of these would still be too much for a quick run.
+        *_huge(scaled(scaled(1_000_000))),
     ]
+
+
+def _huge(count: int) -> list[Subject]:
+    """Return what is done with ``count`` empty files, in one folder and in a wide tree of folders of ten."""
+    found = []
+    for where, make in (
+        ("one folder", lambda root: trees.small_files(root, count, 0, count)),
+        ("folders of 10", lambda root: trees.small_files(root, count, 0, 10)),
+    ):
+        for name, commands, fresh in (
+            (f"copy {count:,} files", _copy, True),
+            (f"sync {count:,} files", _sync, False),
+        ):
+            found.append(
+                Subject(
+                    name=f"{name} in {where}{'' if fresh else ', nothing to do'}",
+                    make=make,
+                    commands=commands,
+                    repeat=1,
+                    fresh=fresh,
+                    big=True,
+                    huge=True,
+                )
+            )
+    return found
 
 
 def _found(arguments: Commands) -> Commands:
@@ -139,6 +190,17 @@ def _copy(src: str, dst: str) -> Commands:
 def _sync(src: str, dst: str) -> Commands:
     ours = ["sync", src, dst]
     return _found({OURS: ours, RCLONE: ours, RSYNC: ["-a", "--delete", f"{src}/", f"{dst}/"]})
+
+
+def _sync_by_content(src: str, dst: str) -> Commands:
+    ours = ["sync", "--checksum", src, dst]
+    return _found({OURS: ours, RCLONE: ours, RSYNC: ["-ac", "--delete", f"{src}/", f"{dst}/"]})
+
+
+def _sync_renames(src: str, dst: str) -> Commands:
+    # rsync finds no renames: it would copy.
+    ours = ["sync", "--track-renames", src, dst]
+    return _found({OURS: ours, RCLONE: ours})
 
 
 def _list(src: str, dst: str) -> Commands:

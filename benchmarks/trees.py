@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import subprocess
 from pathlib import Path
 
 _BLOCK = 1 << 20
@@ -49,3 +50,14 @@ def mixed(root: Path, size: int) -> None:
                 stream.write(block[: min(_BLOCK, length - begin)])
         left -= length + 16
         number += 1
+
+
+def copy_with_other_paths(src: Path, dst: Path) -> None:
+    """Copy a tree, times included, but give three of ten files another folder and another name."""
+    subprocess.run(["cp", "-a", src, dst], check=True)
+    elsewhere = dst / "elsewhere"
+    elsewhere.mkdir()
+    files = sorted(path for path in dst.rglob("*") if path.is_file())
+    for number, path in enumerate(files):
+        if number % 10 < 3:
+            path.rename(elsewhere / f"was {number:07}.dat")

@@ -6,10 +6,13 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from benchmarks import trees
 from benchmarks.measure import Failed, Sample, measure, middle
+from benchmarks.subjects import program
 
 ROOT = Path(__file__).parent.parent
 
@@ -17,11 +20,40 @@ ROOT = Path(__file__).parent.parent
 @pytest.mark.timeout(300)
 def test_quick_run_measures_everything(tmp_path: Path) -> None:
     """A quick run has numbers of every tool for every subject, in memory and on disk."""
-    report = tmp_path / "report.json"
-    places = [tmp_path / "memory", tmp_path / "disk"]
+    rows, table = quick_run(tmp_path)
+    installed = {tool for tool in ("omnistorage", "rclone", "rsync") if program(tool)}
+
+    assert len(rows) == 24
+    assert {"omnistorage", "rclone"} <= installed
+    # rsync finds no renames.
+    assert all(set(row["samples"]) == installed - {"rsync"} for row in rows if "renames" in row["subject"])
+    assert all(set(row["samples"]) == installed for row in rows if "renames" not in row["subject"])
+    assert all(sample["wall"] > 0 for row in rows for samples in row["samples"].values() for sample in samples)
+    assert table.count("\n") == len(rows) + 2
+
+
+@pytest.mark.timeout(300)
+def test_huge_subjects_run_when_asked_for(tmp_path: Path) -> None:
+    """What is too much for every day is measured with ``--huge``: flat and wide, copied and compared."""
+    count = "100 files in"
+    rows, _ = quick_run(tmp_path, "--huge", "one folder", "folders of 10")
+    found = [row["subject"] for row in rows if row["subject"].split(" ", 1)[1].startswith(count)]
+
+    assert sorted(found) == [
+        f"copy {count} folders of 10",
+        f"copy {count} one folder",
+        f"sync {count} folders of 10, nothing to do",
+        f"sync {count} one folder, nothing to do",
+    ]
+
+
+def quick_run(home: Path, *args: str) -> tuple[list[dict[str, Any]], str]:
+    """Run small benchmarks and return their rows and the table; nothing is left behind."""
+    report = home / "report.json"
+    places = [home / "memory", home / "disk"]
     for place in places:
         place.mkdir()
-    command = [sys.executable, "-m", "benchmarks.run", "--quick", "--json", str(report)]
+    command = [sys.executable, "-m", "benchmarks.run", "--quick", "--json", str(report), *args]
     done = subprocess.run(
         [*command, "--memory", str(places[0]), "--disk", str(places[1])],
         cwd=ROOT,
@@ -30,13 +62,20 @@ def test_quick_run_measures_everything(tmp_path: Path) -> None:
         timeout=280,
     )
     assert done.returncode == 0, done.stderr
-    rows = json.loads(report.read_text())["rows"]
-
-    assert len(rows) == 18
-    assert all(set(row["samples"]) == {"omnistorage", "rclone", "rsync"} for row in rows)
-    assert all(sample["wall"] > 0 for row in rows for samples in row["samples"].values() for sample in samples)
-    assert done.stdout.count("\n") == len(rows) + 2
     assert [list(place.iterdir()) for place in places] == [[], []]
+    return json.loads(report.read_text())["rows"], done.stdout
+
+
+def test_renamed_tree_has_all_files_elsewhere_or_not(tmp_path: Path) -> None:
+    """The tree for renames has each file of the source once, three of ten under other paths."""
+    trees.small_files(tmp_path / "src", 20, 100, 10)
+    trees.copy_with_other_paths(tmp_path / "src", tmp_path / "dst")
+    src, dst = (
+        {path: path.read_bytes() for path in root.rglob("*.dat")} for root in (tmp_path / "src", tmp_path / "dst")
+    )
+
+    assert sorted(src.values()) == sorted(dst.values())
+    assert sum((tmp_path / "dst" / path.relative_to(tmp_path / "src")).exists() for path in src) == 14
 
 
 def test_failing_command_has_no_numbers(tmp_path: Path) -> None:
