@@ -1,4 +1,4 @@
-"""What ``docs/from-rclone.md`` says is missing is what is missing, and its nine deviations are those that are proven."""
+"""What ``docs/from-rclone.md`` lists as missing is what is missing; its nine deviations are those that are proven."""
 
 from __future__ import annotations
 

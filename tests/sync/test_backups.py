@@ -45,7 +45,7 @@ def test_no_backup_overwrites_a_backup(tmp_path: Path) -> None:
 
 
 def test_failed_copy_leaves_the_old_file_where_it_was(tmp_path: Path) -> None:
-    """Deviation d: a transfer that fails leaves the old object at its place (rclone: only in the backup)."""
+    """Rule 1, deviation d: a transfer that fails leaves the old object at its place (rclone: only in the backup)."""
     files(tmp_path / "s", {"a": b"new"})
     dst = files(tmp_path / "d", {"a": b"old!"})
     kept = files(tmp_path / "b")
@@ -58,7 +58,7 @@ def test_failed_copy_leaves_the_old_file_where_it_was(tmp_path: Path) -> None:
 
 
 def test_failed_backup_keeps_the_old_object() -> None:
-    """What cannot be kept is neither replaced nor deleted; the rest goes on."""
+    """Rule 1: what cannot be kept is neither replaced nor deleted; the rest goes on."""
     denied = [Fail("put", path=path, error=PermissionDenied(), times=None) for path in ("b.txt", "z")]
     src, dst, kept = memory(TREE), memory(OLD), FaultyDriver(memory().driver, *denied)
     result = sync(src, dst, Options(backup=Storage(kept)))
@@ -158,7 +158,7 @@ def test_backups_inside_if_excluded(tmp_path: Path) -> None:
 
 @given(st.lists(st.dictionaries(st.sampled_from("abc"), st.binary(max_size=3), min_size=1), min_size=2, max_size=5))
 def test_no_version_is_ever_lost(states: list[dict[str, bytes]]) -> None:
-    """After any series of syncs, each version that was ever at the destination is there or in the backup."""
+    """Rule 1: after any series of syncs, each version that was ever at the destination is there or in the backup."""
     dst, kept = memory(), memory()
     seen: dict[bytes, None] = {}
     for number, state in enumerate(states):

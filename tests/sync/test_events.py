@@ -108,7 +108,7 @@ def test_json_log_has_the_known_keys(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("flags", [("--strict",), ("--strict", "--verify")])
 def test_strict(flags: tuple[str, ...], tmp_path: Path) -> None:
-    """Deviation h: what is verified by its size only is counted, and with ``--strict`` the exit code says so."""
+    """Rule 8, deviation h: what is verified by size only is counted; with ``--strict`` the exit code says so."""
     files(tmp_path / "s", {"a": b"123"})
     ran = run_here("copy", tmp_path / "s", tmp_path / "d", *flags)
 

@@ -35,7 +35,7 @@ def test_applied_plan_is_a_sync(here: str, there: str, tmp_path: Path) -> None:
 
 
 def test_planning_changes_nothing(tmp_path: Path) -> None:
-    """Writing a plan makes no call that changes anything, on either side."""
+    """Rule 7: writing a plan makes no call that changes anything, on either side."""
     src, dst = memory(TREE), memory(OLD)
     counting = Counting(src.driver), Counting(dst.driver)
     write_plan(io.StringIO(), type(src)(counting[0]), type(dst)(counting[1]))
@@ -55,7 +55,7 @@ def test_any_plan_can_be_read_again(here: dict[str, bytes], there: dict[str, byt
 
 
 def test_moving_plan_deletes_sources_on_proof(tmp_path: Path) -> None:
-    """A plan of a move leaves nothing at the source, neither what was there before nor what was copied."""
+    """Rule 4: a plan of a move leaves nothing at the source, neither what was there before nor what was copied."""
     src, dst = memory(TREE), memory({"a": TREE["a"]})
     file = io.StringIO()
     write_plan(file, src, dst, recipe="move")
@@ -78,7 +78,7 @@ CHANGES = {
 
 @pytest.mark.parametrize("what", CHANGES)
 def test_outdated_plan_is_refused(what: str, tmp_path: Path) -> None:
-    """A plan whose paths have changed is refused before the first change."""
+    """Rule 7: a plan whose paths have changed is refused before the first change."""
     src, dst = files(tmp_path / "s", TREE | {"a": b"ONE and more"}), files(tmp_path / "d", OLD)
     file = io.StringIO()
     write_plan(file, src, dst)
@@ -91,7 +91,7 @@ def test_outdated_plan_is_refused(what: str, tmp_path: Path) -> None:
 
 
 def test_what_is_not_planned_may_change(tmp_path: Path) -> None:
-    """New objects that the plan does not name do not matter, and stay as they are."""
+    """Rule 7: new objects that the plan does not name do not matter, and stay as they are."""
     src, dst = files(tmp_path / "s", TREE), files(tmp_path / "d", OLD)
     file = io.StringIO()
     write_plan(file, src, dst)

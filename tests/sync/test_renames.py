@@ -26,7 +26,7 @@ def _kinds(kind: str, root: Path, tree: Tree, when: int = WHEN) -> Storage:
 @pytest.mark.parametrize("kind", ["file", "memory"])
 @pytest.mark.parametrize("when", [WHEN, NEWER], ids=["same time", "other time"])
 def test_renamed_object_is_not_sent(kind: str, when: int, tmp_path: Path) -> None:
-    """What only has another path is renamed at the destination, with its new time; no bytes travel."""
+    """Rule 5: what only has another path is renamed at the destination, with its new time; no bytes travel."""
     src = _kinds(kind, tmp_path / "s", {"new/name": b"content", "b": b"bb"}, when)
     dst = _kinds(kind, tmp_path / "d", {"old": b"content", "b": b"bb"})
     counting = Counting(dst.driver)
@@ -43,7 +43,7 @@ STRATEGIES = ("hash", "modtime", "leaf", "modtime,leaf")
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_equal_size_and_time_are_no_evidence(strategy: str, tmp_path: Path) -> None:
-    """Deviation e: another content of equal size, time and name is copied, the old one deleted (rclone renames)."""
+    """Rule 5, deviation e: another content of equal size, time and name is copied (rclone renames)."""
     files(tmp_path / "s", {"new/f": b"content A"})
     dst = files(tmp_path / "d", {"old/f": b"content B"})
     flags = ("--track-renames", "--track-renames-strategy", strategy)
@@ -65,7 +65,7 @@ def test_each_object_is_renamed_once(tmp_path: Path) -> None:
 
 
 def test_renames_are_no_deletes(tmp_path: Path) -> None:
-    """A rename does not count for ``max_delete``, also in a dry run, which names it."""
+    """Rule 5: a rename does not count for ``max_delete``, also in a dry run, which names it."""
     files(tmp_path / "s", {"new": b"content"})
     dst = files(tmp_path / "d", {"old": b"content"})
     flags = ("--track-renames", "--max-delete", "0")
@@ -80,14 +80,14 @@ def test_renames_are_no_deletes(tmp_path: Path) -> None:
 
 
 def test_not_together_with_delete_before() -> None:
-    """What would be renamed must not be deleted first."""
+    """Rule 3: what would be renamed must not be deleted first."""
     options = msgspec.structs.replace(TRACK, delete_mode="before")
     with pytest.raises(GuardError, match="--delete-before"):
         sync(memory({"a": b"1"}), memory({"b": b"1"}), options)
 
 
 def test_empty_objects_are_not_tracked() -> None:
-    """Empty objects are all alike: they are made and deleted, not renamed."""
+    """Rule 5: empty objects are all alike: they are made and deleted, not renamed."""
     src, dst = memory({"a": b""}), memory({"b": b""})
     result = sync(src, dst, TRACK)
 

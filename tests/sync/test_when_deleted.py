@@ -68,7 +68,7 @@ def test_order(mode: Any, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mode", MODES)
 def test_unlisted_folder_is_protected(mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Deviation b: below a folder that cannot be listed nothing is deleted, in no mode (rclone does, in two)."""
+    """Rule 2, deviation b: below a folder that cannot be listed nothing is deleted (rclone does, in two modes)."""
     files(tmp_path / "s", {"a": b"1", "sub/x": b"2", "other/y": b"3"})
     dst = files(tmp_path / "d", {"sub/x": b"2", "sub/deep/z": b"4", "gone": b"5", "other/w": b"6"})
     root, plain = str(tmp_path / "s"), FileDriver.list
@@ -87,7 +87,7 @@ def test_unlisted_folder_is_protected(mode: str, tmp_path: Path, monkeypatch: py
 
 @pytest.mark.parametrize("mode", MODES)
 def test_empty_source_is_refused_first(mode: Any, tmp_path: Path) -> None:
-    """Deviation c: an empty source is refused before the first delete, in each mode."""
+    """Rule 3, deviation c: an empty source is refused before the first delete, in each mode."""
     src, dst = files(tmp_path / "s"), files(tmp_path / "d", OLD)
     with pytest.raises(GuardError, match="empty"):
         sync(src, dst, Options(delete_mode=mode))
