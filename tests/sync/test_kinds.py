@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from cli_runs import run_here
 from omnistorage.storage import Storage
 from omnistorage.sync import (
     Compare,
@@ -97,6 +98,22 @@ def test_immutable_without_times_looks_first() -> None:
 
     assert held(dst) == {"a": b"1", "b": b"3"}
     assert (result.errors, result.exit_code, result.touched) == (1, 6, 0)
+
+
+@pytest.mark.parametrize("command", ["copyto", "moveto"])
+@pytest.mark.parametrize("flags", [("--dry-run",), ("--compare-dest", "r"), ()])
+@pytest.mark.parametrize("name", ["folder", "file/below"])
+def test_what_is_in_the_way_of_one_object(command: str, flags: tuple[str, ...], name: str, tmp_path: Path) -> None:
+    """Rule 11: a folder in the place of a single object, or a file above it, is a failure; a dry run sees it, too."""
+    src = files(tmp_path / "s", {"a": b"1"})
+    dst = files(tmp_path / "d", {"folder/x": b"2", "file": b"3"})
+    files(tmp_path / "r", {"folder": b"1", "below": b"1"})
+    words = [str(tmp_path / word) if word == "r" else word for word in flags]
+    ran = run_here(command, tmp_path / "s" / "a", tmp_path / "d" / name, *words)
+
+    assert ran.code == 1
+    assert held(src) == {"a": b"1"}
+    assert held(dst) == {"folder/x": b"2", "file": b"3"}
 
 
 def test_special_files_are_left_alone(tmp_path: Path) -> None:

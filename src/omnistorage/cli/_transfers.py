@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import wraps
 from typing import Any
 
 import click
 import msgspec
 
-from omnistorage.core.errors import printable
+from omnistorage.core.errors import NotADirectory, StorageError, printable
 from omnistorage.core.info import LINK
 from omnistorage.opening import open_remote, split
 from omnistorage.storage import Storage
@@ -265,8 +265,19 @@ class Job(msgspec.Struct):
                 raise
             raise Exit(FAILED, str(exc)) from None
 
-    def _dest(self, text: str) -> AbstractContextManager[Storage]:
-        return _sides.destination(text, self.config, *self.limits.dest(), retries=self.low_level_retries)
+    @contextmanager
+    def _dest(self, text: str) -> Iterator[Storage]:
+        layers = self.limits.dest()
+        with _sides.destination(text, self.config, *layers, retries=self.low_level_retries) as storage:
+            if storage.features.local:
+                # A dry run would not find out otherwise.
+                try:
+                    storage.stat("")
+                except NotADirectory:
+                    raise Exit(FAILED, f"{text!r} lies below a file") from None
+                except StorageError:
+                    pass
+            yield storage
 
     @contextmanager
     def _beside(self) -> Iterator[Options]:

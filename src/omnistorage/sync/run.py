@@ -158,7 +158,10 @@ class Run:
         everything = chosen.deletes_excluded and delete
         by_metadata = None if everything else options.metadata_filter
         chosen_there = Filter() if everything else chosen
-        self._dst_scan = Scan(dst, chosen_there, missing_ok=True, folders=True, metadata=by_metadata)
+        # Where nothing is deleted, a folder in the place of a file can only be in the way.
+        self._dst_scan = Scan(
+            dst, chosen_there, missing_ok=True, folders=True, clashes=not delete, metadata=by_metadata
+        )
         self._attributes = Attributes.wished(src, dst, options)
         self._folders: Spool[Action] = Spool()
         self._accounts = Accounts(self._totals, move=move)

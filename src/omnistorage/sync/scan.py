@@ -27,6 +27,7 @@ class Scan:
         leave_out: A directory not to look at.
         folders: Name the directories above the files of a list, too.
         metadata: Which of the selected objects are wanted, by their metadata; all if None.
+        clashes: Name a directory that stands where a list has a file.
 
     Attributes:
         broken: Directory to the error that ended its listing early. What stands below one is not known, and
@@ -47,6 +48,7 @@ class Scan:
         leave_out: str | None = None,
         folders: bool = False,
         metadata: MetadataFilter | None = None,
+        clashes: bool = False,
     ) -> None:
         self.broken: dict[str, StorageError] = {}
         self.listed = 0
@@ -56,6 +58,7 @@ class Scan:
         self._leave_out = leave_out
         self._folders = folders
         self._metadata = metadata
+        self._clashes = clashes
         self.folder = self.left = ""
         self.leaves_folders = not driver.features.recursive and chosen.files is None
         self.follows_links = getattr(driver.options, "links", "") == "follow"
@@ -219,10 +222,11 @@ class Scan:
                 self._fail(path, exc)
                 continue
             self.listed += 1
-            if info.kind is FILE:
+            named = info.kind is FILE
+            if named or (self._clashes and info.kind is DIR):
                 if self._folders:
                     found += [ObjectInfo(above, DIR) for above in _above(path) if not last.startswith(above + "/")]
-                    last = path
+                    last = path if named else f"{path}/"
                 found.append(info)
             if len(found) >= 1000:
                 yield found
