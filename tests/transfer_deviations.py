@@ -43,7 +43,8 @@ def expected(case: Case, theirs: Ended, again: Again) -> Expected:
     if failed and (going_on := _in_spite_of_failures(case, theirs, again)):
         return going_on
     if case.value("--cutoff-mode") == "CAUTIOUS":
-        return _up_to_the_limit(case, again)
+        plain = case.without("--max-transfer", "--cutoff-mode")
+        return _up_to_the_limit(case, theirs, again) or expected(plain, again(plain), again)
     if case.has("--track-renames-strategy") and (proven := _by_content(case, theirs, again)):
         return proven
     world = {folder: dict(tree) for folder, tree in theirs.world.items()}
@@ -91,7 +92,7 @@ def _unproven_moves(case: Case, world: World, codes: set[int], again: Again) -> 
         if src is None or dst is None or now is None or src_path in world["s"] or now[0] != dst[0]:
             continue
         stays = ""
-        if case.has("-u") and not case.has("-I") and dst[1] - src[1] >= _window(case):
+        if case.has("-u") and not case.has("-I", "--no-check-dest") and dst[1] - src[1] >= _window(case):
             stays = "a: what --update leaves alone stays at the source"
         elif src[0] == dst[0] and not case.has("-I"):
             continue
@@ -262,9 +263,18 @@ def _without_clashes(case: Case, clashes: list[str], again: Again) -> Expected:
             tree.pop(path, None)
     for side in "sd":
         for path in clashes:
-            found.ended.world[side] |= below(case.world[side], path)
+            found.ended.world[side] |= _left(case, side, path)
     refused = found.codes == {REFUSED}
     return _named(found, "i: a clash blocks nothing else", *(found.codes - {0}), *(() if refused else (1,)))
+
+
+def _left(case: Case, side: str, path: str) -> Tree:
+    """Return what stays of a clash: all, but for empty folders of the source that were to be removed."""
+    tree = below(case.world[side], path)
+    if side == "d" or not case.has("--delete-empty-src-dirs"):
+        return tree
+    used = {above for other, file in tree.items() if file is not None for above in above_all(other)}
+    return {other: file for other, file in tree.items() if file is not None or other in used}
 
 
 _SOMETHING: Tree = {"~": None}
@@ -278,7 +288,8 @@ def _copied_from_there(case: Case, again: Again) -> Expected:
     plain = case.without("--copy-dest")
     found = expected(plain, again(plain), again)
     left_out = again(case.without("--copy-dest")._replace(flags=(*plain.flags, ("--compare-dest", "@r"))))
-    tree, ref = found.ended.world["d"], case.world["r"]
+    # A move takes only what is equal to the byte.
+    tree, ref = found.ended.world["d"], case.world["r"] if not case.command.startswith("move") else {}
     for path, file in tree.items():
         other = ref.get(path)
         if file is not None and other is not None and left_out.world["d"].get(path) != file:
@@ -322,14 +333,32 @@ def _times_of_renamed(case: Case, world: World) -> Iterator[str]:
             yield "-: a renamed file has the time of the source"
 
 
-def _up_to_the_limit(case: Case, again: Again) -> Expected:
-    """Say that CAUTIOUS lets the limit be reached, where rclone stays below it."""
-    limit = int((case.value("--max-transfer") or "").rstrip("b"))
-    plain = case.without("--max-transfer")
-    larger = plain._replace(flags=(*plain.flags, ("--max-transfer", f"{limit + 1}b")))
-    found = again(larger)
-    world = {folder: dict(tree) for folder, tree in found.world.items()}
-    why = list(_folders_for_nothing(case, found, world))
+def _up_to_the_limit(case: Case, theirs: Ended, again: Again) -> Expected | None:
+    """Say that CAUTIOUS reaches the limit and goes on with what still fits, where rclone stays below it and stops."""
+    room = int((case.value("--max-transfer") or "").rstrip("b"))
+    dst = dict(case.world["d"])
+    full = again(case.without("--max-transfer", "--cutoff-mode", *_SYNC_ONLY)._replace(command="copy")).world["d"]
+    left_out = []
+    for path in sorted(full):
+        new, old = full[path], case.world["d"].get(path)
+        if new == old and not (new is not None and case.has("-I", "--no-check-dest") and path in case.world["s"]):
+            continue
+        touched = new is not None and old is not None and new[0] == old[0] and not case.has("-I", "--no-check-dest")
+        size = 0 if new is None or touched else len(new[0])
+        if size > room:
+            left_out.append(path)
+            continue
+        room -= size
+        if new is not None:
+            dst |= dict.fromkeys(above_all(path)) | {path: new}
+        elif case.has("--create-empty-src-dirs"):
+            dst[path] = None
+    if not left_out:
+        return None
+    ended = Ended(LIMIT, case.world | {"d": dst}, theirs.lines)
     return Expected(
-        found._replace(world=world), frozenset((found.code,)), "; ".join(["-: CAUTIOUS reaches the limit", *why])
+        ended, frozenset((LIMIT,)), "-: CAUTIOUS goes on with what fits" if dst != theirs.world["d"] else ""
     )
+
+
+_SYNC_ONLY = ("--delete-before", "--delete-during", "--delete-after", "--delete-excluded")

@@ -210,6 +210,13 @@ _IN_ORDER: Final = (("--transfers", "1"), ("--checkers", "1"), ("--check-first",
 """What makes rclone begin transfers in an order that is known."""
 
 
+_NOT_LIMITED: Final = (
+    *("--backup-dir", "--suffix", "--suffix-keep-extension", "--copy-dest", "--max-delete", "--max-delete-size"),
+    *("--track-renames", "--track-renames-strategy"),
+)
+"""What is not tried with a limit to transfers: what is left then depends on more than their order."""
+
+
 @st.composite
 def _flags(draw: st.DrawFn, command: str, *, single: bool = False) -> list[tuple[str, ...]]:
     sync, moves = command == "sync", command.startswith("move")
@@ -249,8 +256,15 @@ def _flags(draw: st.DrawFn, command: str, *, single: bool = False) -> list[tuple
             maybe(3, ("--delete-excluded",))
         if not early and maybe(4, ("--track-renames",)):
             maybe(2, *(("--track-renames-strategy", text) for text in ("modtime", "leaf", "modtime,leaf")))
+    if ("--track-renames",) in flags:
+        # Of what might be a rename, rclone does not look whether it is in a place to compare with.
+        flags = [flag for flag in flags if flag[0] not in ("--compare-dest", "--copy-dest")]
+    if ("--files-from", "@list") in flags:
+        # Then rclone makes folders of paths that are not there.
+        flags = [flag for flag in flags if flag[0] != "--create-empty-src-dirs"]
     # A move on one disk transfers no bytes by rclone's count, so that no limit ends it.
     if not single and not moves and draw(st.integers(1, 10)) == 1:
+        flags = [flag for flag in flags if flag[0] not in _NOT_LIMITED]
         flags += [("--max-transfer", draw(st.sampled_from(["1b", "2b", "3b", "5b"]))), *_IN_ORDER]
         maybe(2, ("--cutoff-mode", "SOFT"), ("--cutoff-mode", "CAUTIOUS"), ("--cutoff-mode", "HARD"))
     else:
@@ -267,7 +281,14 @@ def folder_cases(draw: st.DrawFn) -> Case:
     """Draw a run from one folder into another."""
     command = draw(st.sampled_from(["sync", "sync", "copy", "move", "copyto", "moveto"]))
     flags = draw(_flags(command))
-    return Case(command, draw(worlds()), ("s", "d"), tuple(flags), draw(_listed))
+    case = Case(command, draw(worlds()), ("s", "d"), tuple(flags), draw(_listed))
+    if case.has("--max-delete", "--max-delete-size"):
+        # To replace a backup counts as a delete with rclone.
+        case.world["b"].clear()
+    if case.has("--no-check-dest"):
+        for path in clashing(case.world["s"], case.world["d"]):
+            drop(case.world["d"], path)
+    return case
 
 
 @st.composite

@@ -168,6 +168,26 @@ def test_max_transfer_ends_with_8_also_after_a_failure() -> None:
     assert (result.errors, result.exit_code) == (1, 8)
 
 
+def test_max_transfer_does_not_count_what_is_elsewhere() -> None:
+    """What a place to compare with holds takes nothing of the limit, and is no reason to end the run."""
+    src = memory({"a": bytes(100), "b": bytes(40), "c": bytes(100)})
+    other = memory({"a": bytes(100), "c": bytes(100)})
+    dst = memory()
+    result = sync(src, dst, Options(max_transfer=50, compare_with=(other,)))
+
+    assert list(held(dst)) == ["b"]
+    assert (result.transferred, result.exit_code) == (1, 0)
+
+
+def test_max_transfer_counts_what_is_not_elsewhere() -> None:
+    """Where there are other places, the limit still holds."""
+    src = memory({f"f{number}": bytes(40) for number in range(3)})
+    dst = memory()
+    result = sync(src, dst, Options(max_transfer=100, compare_with=(memory({"f0": bytes(9)}),)))
+
+    assert (result.transferred, result.errors, result.exit_code) == (2, 0, 8)
+
+
 def test_max_transfer_counts_transfers() -> None:
     """What is compared and found equal takes nothing of the limit."""
     equal = {f"e{number}": bytes(100) for number in range(5)}

@@ -224,6 +224,15 @@ def test_move_removes_empty_directories_when_asked(tmp_path: Path) -> None:
     assert (tmp_path / "s").is_dir()
 
 
+def test_move_takes_only_equal_bytes_from_elsewhere() -> None:
+    """Rule 4: what has size and time of the source in a place to copy from, but other bytes, is not taken."""
+    src, dst = memory({"a": b"1", "b": b"2"}), memory()
+    result = move(src, dst, Options(copy_from=(memory({"a": b"1", "b": b"x"}),)))
+
+    assert (held(src), held(dst)) == ({}, {"a": b"1", "b": b"2"})
+    assert (result.errors, result.transferred) == (0, 2)
+
+
 def test_move_leaves_directories_that_a_filter_leaves_out(tmp_path: Path) -> None:
     """``delete_empty_dirs`` removes only what the filter selects, and nothing that lies too deep."""
     src, dst = files(tmp_path / "s", {"a/b/c": b"1", "top/x": b"2"}), files(tmp_path / "d")

@@ -31,6 +31,8 @@ class Elsewhere:
         self._src = src
         self._compare_with = compare_with
         self._copy_from = copy_from
+        # What is deleted at the source must have been copied to the byte.
+        self._proves = policy.move
         self._policy = msgspec.structs.replace(
             policy, update=False, ignore_times=False, ignore_existing=False, immutable=False, move=False
         )
@@ -51,9 +53,12 @@ class Elsewhere:
         """
         for place in self._copy_from:
             other = self._equal(info, place)
-            if other is not None:
+            if other is not None and (not self._proves or self._same(info, place, other)):
                 return place, other
         return None
+
+    def _same(self, info: ObjectInfo, place: Driver, other: ObjectInfo) -> bool:
+        return same_content(self._src, place, origin_of(info), common_hash(self._src, place), dst_path=other.path)
 
     def _equal(self, info: ObjectInfo, place: Driver) -> ObjectInfo | None:
         try:

@@ -158,6 +158,7 @@ class Execution:
         size = 0
         admission = self._admission
         largest = 1 if admission.counts_bytes else BATCH_COUNT
+        asked = not self._transfer.admits
         first_pass = self._mode != "before"
         during = self._mode == "during"
         for action in actions:
@@ -175,8 +176,8 @@ class Execution:
                     yield Batch(done=[Outcome(action, _unknown(action))])
                 continue
             bytes_ = (action.src.size or 0) if action.src is not None else 0
-            # A COMPARE may move nothing; it asks for itself when it knows.
-            if verb is Verb.COPY and not admission.admit(bytes_):
+            # A COMPARE may move nothing; it asks for itself when it knows, as a COPY does if there are other places.
+            if asked and verb is Verb.COPY and not admission.admit(bytes_):
                 continue
             batch.append(action)
             size += bytes_

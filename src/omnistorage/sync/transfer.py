@@ -111,6 +111,11 @@ class Transfer:
         if special or policy.move or attributes is not None or not dst.features.local:
             self._plain_root = None
 
+    @property
+    def admits(self) -> bool:
+        """True if copies ask by themselves whether they may begin, as they may turn out to be needless."""
+        return self._elsewhere is not None and self._admission is not None
+
     def cancel(self) -> None:
         """Make all that runs, and all that comes, fail with Cancelled."""
         self._stop.set()
@@ -205,6 +210,7 @@ class Transfer:
             return Outcome(action)
         if self._elsewhere is not None and self._elsewhere.has(action.src):
             return Outcome(msgspec.structs.replace(action, verb=Verb.KEEP, reason=ELSEWHERE))
+        self._ask_for(action)
         return Outcome(action, bytes=action.src.size or 0)
 
     def _copy(self, action: Action) -> Outcome:
@@ -212,6 +218,7 @@ class Transfer:
         assert src is not None
         if self._elsewhere is not None and self._elsewhere.has(src):
             return Outcome(msgspec.structs.replace(action, verb=Verb.KEEP, reason=ELSEWHERE))
+        self._ask_for(action)
         large = src.size is None or src.size >= WATCHED
         if large and self._observer is not None:
             self._observer(Event("begin", action.path, src.size or 0))
@@ -248,6 +255,13 @@ class Transfer:
             self._delete_source(action)
         size = src.size if src.size is not None else stored.size or 0
         return Outcome(action, bytes=size, verified=verified, backup=kept[0], lost=lost)
+
+    def _ask_for(self, action: Action) -> None:
+        """Ask whether a copy may begin, unless that was done when its content was found to differ."""
+        if self.admits and action.reason != CONTENTS_DIFFER and self._admission is not None:
+            size = (action.src.size or 0) if action.src is not None else 0
+            if not self._admission.admit(size):
+                raise Cancelled("the limit is reached", op="put", path=action.path)
 
     def _body(self, src: ObjectInfo, large: bool) -> tuple[SourceBody, bool]:
         """Return the bytes to store, and whether they may be renamed to where they are wanted."""
