@@ -237,15 +237,18 @@ def _clashes(case: Case, again: Again) -> list[str]:
     src, dst = (
         _selected(case, side, () if side == "d" and case.has("--delete-excluded") else flags, again) for side in "sd"
     )
-    return [path for path in found if _holds(src, path) and _holds(dst, path)]
+    files = case.has("--files-from")
+    return [path for path in found if _holds(src, path, files=files) and _holds(dst, path, files=files)]
 
 
 def _selected(case: Case, side: str, flags: tuple[tuple[str, ...], ...], again: Again) -> list[str]:
     return again(case._replace(command="lsf", sides=(side,), flags=(*flags, ("-R",)))).lines
 
 
-def _holds(lines: list[str], path: str) -> bool:
-    return any(line == path or line.startswith(f"{path}/") for line in lines)
+def _holds(lines: list[str], path: str, *, files: bool) -> bool:
+    """Say whether a path is among those selected, or one below it; of a list of files, folders are no part."""
+    here = {path} if files else {path, f"{path}/"}
+    return any(line in here or (line.startswith(f"{path}/") and not line.endswith("/")) for line in lines)
 
 
 def _without_clashes(case: Case, clashes: list[str], again: Again) -> Expected:
@@ -341,7 +344,11 @@ def _up_to_the_limit(case: Case, theirs: Ended, again: Again) -> Expected | None
     left_out = []
     for path in sorted(full):
         new, old = full[path], case.world["d"].get(path)
-        if new == old and not (new is not None and case.has("-I", "--no-check-dest") and path in case.world["s"]):
+        if (
+            new == old
+            and path in case.world["d"]
+            and not (new is not None and case.has("-I", "--no-check-dest") and path in case.world["s"])
+        ):
             continue
         touched = new is not None and old is not None and new[0] == old[0] and not case.has("-I", "--no-check-dest")
         size = 0 if new is None or touched else len(new[0])
