@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import secrets
@@ -10,7 +11,7 @@ from collections.abc import Sequence
 import pytest
 
 from omnistorage.core.driver import Failures
-from omnistorage.core.errors import NotFound
+from omnistorage.core.errors import NotFound, StorageError
 from omnistorage.core.info import DIR, ObjectInfo, Page
 from omnistorage.core.options import PutOptions
 from omnistorage.core.streams import Body, BytesBody, ByteStream, descriptor, read_all
@@ -146,6 +147,57 @@ class PutNeverChecks(Healthy):
     def put(self, path: str, body: Body, options: PutOptions) -> ObjectInfo:
         with body.open() as stream:
             return super().put(path, LyingBody(read_all(stream), body.size or 0), options)
+
+
+@caught_by("test_refused_proof_leaves_the_old")
+class ProofIsNoMatter(Healthy):
+    """Shows what it has, and stores it whatever is said."""
+
+    def put(self, path: str, body: Body, options: PutOptions) -> ObjectInfo:
+        with body.open() as stream:
+            data = read_all(stream)
+        if body.proof is not None:
+            with contextlib.suppress(StorageError):
+                body.proof(io.BytesIO(data))
+        return super().put(path, body, options)
+
+
+@caught_by("test_refused_proof_leaves_the_old")
+class ProofComesTooLate(Healthy):
+    """Gives the object its name first."""
+
+    def put(self, path: str, body: Body, options: PutOptions) -> ObjectInfo:
+        info = super().put(path, body, options)
+        if body.proof is not None:
+            with self.get(path) as stored:
+                body.proof(stored)
+        return info
+
+
+@caught_by("test_proof_sees_what_nobody_else_does")
+class ProofIsSeen(Healthy):
+    """Gives the object its name first, and takes it away again if it is wrong."""
+
+    def put(self, path: str, body: Body, options: PutOptions) -> ObjectInfo:
+        info = super().put(path, body, options)
+        if body.proof is not None:
+            try:
+                with self.get(path) as stored:
+                    body.proof(stored)
+            except StorageError:
+                self.delete(path)
+                raise
+        return info
+
+
+@caught_by("test_proof_sees_what_nobody_else_does")
+class ProofOfTheBeginning(Healthy):
+    def put(self, path: str, body: Body, options: PutOptions) -> ObjectInfo:
+        with body.open() as stream:
+            data = read_all(stream)
+        if body.proof is not None:
+            body.proof(io.BytesIO(data[:1000]))
+        return super().put(path, body, options)
 
 
 @caught_by("test_put_replaces_with_shorter")

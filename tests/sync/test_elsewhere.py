@@ -52,7 +52,7 @@ def test_first_place_that_has_it() -> None:
 
 @both_ways
 def test_copy_from(here: str, there: str, tmp_path: Path) -> None:
-    """What is equal in a place to copy from comes from there, with the source's time; the rest from the source."""
+    """What is equal in a place to copy from comes from there, the rest from the source."""
     src = Counting(PLACES[here](tmp_path / "s", HERE).driver)
     other = Counting(files(tmp_path / "o", {"a": b"one", "b": b"2"}).driver)
     dst = PLACES[there](tmp_path / "d", {})

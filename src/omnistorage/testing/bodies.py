@@ -7,8 +7,8 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from omnistorage.core.errors import SourceChanged
-from omnistorage.core.streams import Body, ByteStream, FileBody, descriptor, fill
+from omnistorage.core.errors import Corrupted, SourceChanged
+from omnistorage.core.streams import Body, ByteStream, FileBody, descriptor, fill, read_all
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -87,6 +87,34 @@ class WatchedBody(Body):
     def open(self) -> ByteStream:
         """Open the bytes from their beginning."""
         return _WatchedStream(self._data, self._seen)
+
+
+class ProvenBody(Body):
+    """Bytes that are looked at again as they were stored, and refused or not.
+
+    Attributes:
+        stored: What was shown each time.
+        seen: What ``look`` returned each time.
+    """
+
+    def __init__(self, data: bytes, *, refuse: bool, look: Callable[[], object]) -> None:
+        self.size = len(data)
+        self.stored: list[bytes] = []
+        self.seen: list[object] = []
+        self.proof = self._prove
+        self._data = data
+        self._refuse = refuse
+        self._look = look
+
+    def open(self) -> ByteStream:
+        """Open the bytes."""
+        return io.BytesIO(self._data)
+
+    def _prove(self, stored: ByteStream) -> None:
+        self.stored.append(read_all(stored))
+        self.seen.append(self._look())
+        if self._refuse:
+            raise Corrupted("these are not the bytes that were to be stored")
 
 
 class RationedBody(FileBody):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from omnistorage.core.errors import SourceChanged, StorageError, Truncated
+from omnistorage.core.errors import Corrupted, SourceChanged, StorageError, Truncated
 from omnistorage.core.streams import Body, FileBody
 from omnistorage.storage import Storage
 from omnistorage.testing.bodies import (
@@ -16,6 +16,7 @@ from omnistorage.testing.bodies import (
     ChangedBody,
     Dribble,
     LyingBody,
+    ProvenBody,
     RationedBody,
     WatchedBody,
     pattern,
@@ -92,6 +93,36 @@ class Bodies(Suite):
 
         assert nothing_at(storage, "new")
         assert storage.read_bytes("old") == b"old"
+
+    def test_refused_proof_leaves_the_old(self, storage: Storage) -> None:
+        """Who shows what was stored before it has its name, and is told that it is wrong, stores nothing."""
+        storage.write_bytes("old", b"old")
+        bodies = {}
+        for path in ("new", "old"):
+            body = bodies[path] = ProvenBody(DATA, refuse=True, look=lambda: None)
+            try:
+                storage.write_bytes(path, body)
+            except Corrupted:
+                assert body.stored
+        asked = bool(bodies["new"].stored)
+
+        assert bool(bodies["old"].stored) == asked
+        assert nothing_at(storage, "new") == asked
+        assert storage.read_bytes("old") == (b"old" if asked else DATA)
+
+    def test_proof_sees_what_nobody_else_does(self, storage: Storage) -> None:
+        """What is shown for proof are all bytes, as often as it is shown, before anybody can read them."""
+        storage.write_bytes("old", b"old")
+        new = ProvenBody(DATA, refuse=False, look=lambda: nothing_at(storage, "new"))
+        old = ProvenBody(DATA, refuse=False, look=lambda: storage.read_bytes("old"))
+        storage.write_bytes("new", new)
+        storage.write_bytes("old", old)
+
+        assert set(new.stored) | set(old.stored) <= {DATA}
+        assert all(new.seen)
+        assert set(old.seen) <= {b"old"}
+        assert storage.read_bytes("new") == DATA
+        assert storage.read_bytes("old") == DATA
 
     def test_storage_works_after_broken_body(self, storage: Storage) -> None:
         """A put that failed leaves the driver fit for the next one."""

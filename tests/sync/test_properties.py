@@ -1,0 +1,239 @@
+"""What is true of any two trees and any options: plans, guards, dry runs, and what follows from them."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from omnistorage.core.driver import Driver
+from omnistorage.core.errors import StorageError, Unreachable
+from omnistorage.core.info import DIR, FILE, Kind, ObjectInfo
+from omnistorage.drivers.file import FileDriver
+from omnistorage.drivers.file import Options as FileOptions
+from omnistorage.storage import Storage
+from omnistorage.sync import (
+    Action,
+    CheckOptions,
+    Compare,
+    GuardError,
+    Options,
+    Policy,
+    Result,
+    Verb,
+    check,
+    copy,
+    move,
+    sync,
+)
+from omnistorage.sync import plan as planned
+from omnistorage.sync.plan import plan
+from omnistorage.testing import Fail, FaultyDriver
+from sync_scenes import NEWER, OLDER, WHEN, Counting, Tree, fill, held, memory
+
+NAMES = ["a", "b", "a-", "é", "B"]
+PATHS = st.lists(st.sampled_from(NAMES), min_size=1, max_size=3).map("/".join)
+TREES = st.dictionaries(PATHS, st.sampled_from([b"", b"1", b"2", b"longer", b"content"]), max_size=8)
+TIMES = st.sampled_from([OLDER, WHEN, NEWER])
+ENTRY = st.tuples(
+    st.sampled_from([FILE, FILE, DIR, Kind.LINK]), st.sampled_from([0, 3, None]), st.one_of(st.none(), TIMES)
+)
+SIDE = st.dictionaries(PATHS, ENTRY, max_size=6)
+FLAGS = (
+    *("update", "ignore_times", "ignore_existing", "ignore_size", "immutable", "touch"),
+    *("delete", "move", "empty_dirs", "has_times", "has_dirs"),
+)
+COUNTERS = (
+    *("listed", "checked", "equal", "planned", "planned_bytes", "transferred", "bytes", "touched", "renamed"),
+    *("deleted", "deleted_bytes", "deleted_dirs", "made_dirs", "deleted_sources", "skipped", "protected"),
+    *("errors", "exit_code"),
+)
+POLICIES = st.builds(
+    Policy,
+    compare=st.sampled_from(Compare),
+    **{name: st.booleans() for name in FLAGS},
+    hash_name=st.sampled_from([None, "md5"]),
+)
+
+
+def _possible(tree: Tree, *others: Tree) -> Tree:
+    """Leave out what stands where another path has a directory."""
+    paths = {path for one in (tree, *others) for path in one}
+    return {path: data for path, data in tree.items() if not any(one.startswith(path + "/") for one in paths)}
+
+
+def _infos(side: dict[str, Any]) -> dict[str, ObjectInfo]:
+    return {path: ObjectInfo(path, *facts) for path, facts in side.items()}
+
+
+@given(SIDE, SIDE, POLICIES, st.booleans())
+def test_plan_is_pure(here: dict[str, Any], there: dict[str, Any], policy: Policy, every: bool) -> None:
+    """The same pairs give the same actions and counters, each path at most one, and deletes only if asked for."""
+    src, dst = _infos(here), _infos(there)
+    order = sorted(src.keys() | dst.keys(), key=lambda path: path.encode())
+    pairs = [(src.get(path), dst.get(path)) for path in order]
+    counters = [Result(), Result()]
+    first, second = (list(plan(iter(pairs), policy, one, every=every)) for one in counters)
+    deletes = {action.path for action in first if action.verb in (Verb.DELETE, Verb.RMDIR)}
+
+    assert first == second
+    assert counters[0] == counters[1]
+    assert len({action.path for action in first}) == len(first)
+    assert deletes <= ((dst.keys() - src.keys()) if policy.delete else set())
+    assert {action.path for action in first} <= set(order)
+
+
+def test_plan_reaches_no_storage() -> None:
+    """Deciding knows nothing of storages, clocks and logs, by what its rooms import."""
+    for room in ("plan", "compare", "model"):
+        names = vars(sys.modules[f"omnistorage.sync.{room}"])
+        assert not {"time", "logging", "os", "Storage", "Driver", "datetime"} & names.keys()
+
+
+# Options after which both sides are equal, whatever was there.
+LEVELLING = st.builds(
+    Options,
+    compare=st.sampled_from([Compare.MTIME, Compare.HASH]),
+    ignore_times=st.booleans(),
+    delete_mode=st.sampled_from(["before", "during", "after"]),
+    order_by=st.sampled_from(["", "size", "name,desc", "modtime,mixed,30"]),
+    check_first=st.booleans(),
+    verify=st.booleans(),
+    inplace=st.booleans(),
+    empty_dirs=st.booleans(),
+    transfers=st.integers(1, 4),
+    attempts=st.integers(1, 3),
+    suffix=st.just(""),
+    allow_empty_source=st.just(True),
+)
+
+
+@given(TREES, TREES, TIMES, LEVELLING)
+def test_levels(here: Tree, there: Tree, when: int, options: Options) -> None:
+    """A sync makes the destination like the source; a check finds nothing then, and a second sync does nothing."""
+    here, there = _possible(here, there), _possible(there, here)
+    src, dst = memory(here, when=when), memory(there)
+    if options.compare is Compare.MTIME and not options.ignore_times and when == WHEN:
+        # Of equal size and time but other bytes: told apart by contents only, which was not asked for.
+        there = {path: data for path, data in there.items() if path not in here or len(here[path]) != len(data)}
+        dst = memory(there)
+    sync(src, dst, options)
+    found = check(src, dst, CheckOptions(by="bytes"))
+    counting = Counting(dst.driver)
+    again = sync(src, Storage(counting), msgspec.structs.replace(options, ignore_times=False))
+
+    assert held(dst) == here
+    assert found.ok
+    assert found.matches == len(here)
+    assert (again.changed, again.errors) == (0, 0)
+    assert counting.writes == {}
+
+
+@given(TREES, TREES, TIMES, LEVELLING, st.booleans(), st.sampled_from([sync, copy, move]))
+def test_dry_run_tells_what_comes(
+    here: Tree, there: Tree, when: int, options: Options, update: bool, run: Any
+) -> None:
+    """Rule 7: a dry run counts what the run will do, and touches neither side."""
+    here, there = _possible(here, there), _possible(there, here)
+    src, dst = memory(here, when=when), memory(there)
+    options = msgspec.structs.replace(options, update=update, transfers=1)
+    one, two = Counting(src.driver), Counting(dst.driver)
+    dry = run(Storage(one), Storage(two), msgspec.structs.replace(options, dry_run=True))
+    before = held(src), held(dst)
+    real = run(src, dst, options)
+
+    assert before == (here, there)
+    assert (one.writes, two.writes) == ({}, {})
+    for name in COUNTERS:
+        assert getattr(dry, name) == getattr(real, name), name
+
+
+@given(TREES, TREES, st.integers(0, 4), st.one_of(st.none(), st.integers(0, 12)), st.booleans())
+def test_guards_bound_deletes(here: Tree, there: Tree, most: int, size: int | None, empty: bool) -> None:
+    """Rule 3: either no more is deleted than allowed, or nothing at all is changed; a plan says so beforehand."""
+    here, there = _possible(here, there), _possible(there, here)
+    extra = {path: data for path, data in there.items() if path not in here}
+    allowed = len(extra) <= most and (size is None or sum(map(len, extra.values())) <= size)
+    allowed = allowed and (bool(here) or not extra or empty)
+    options = Options(max_delete=most, max_delete_size=size, allow_empty_source=empty)
+    dst = memory(there)
+    try:
+        result = sync(memory(here), dst, options)
+    except GuardError:
+        assert not allowed
+        assert held(dst) == there
+        return
+
+    assert allowed
+    assert result.deleted == len(extra)
+    assert held(dst).keys() == here.keys()
+
+
+def _broken(driver: Driver, at: int) -> FaultyDriver:
+    return FaultyDriver(driver, Fail("list", at=at, error=Unreachable))
+
+
+@settings(max_examples=60)
+@given(
+    TREES.filter(bool),
+    TREES,
+    st.integers(1, 8),
+    st.sampled_from(["before", "during", "after"]),
+    st.integers(1, 3),
+    st.one_of(st.none(), st.integers(0, 3)),
+)
+def test_deletes_are_proven(
+    tmp_path_factory: Any, here: Tree, there: Tree, at: int, mode: Any, size: int, most: int | None
+) -> None:
+    """Rule 2: whichever page of a listing fails, nothing is deleted below its directory, in no mode."""
+    here, there = _possible(here, there), _possible(there, here)
+    root = tmp_path_factory.mktemp("any")
+    (root / "s").mkdir()
+    driver = FileDriver(FileOptions(root=str(root / "s"), page_size=size))
+    fill(Storage(driver), here)
+    dst = memory(there)
+    failing = _broken(driver, at)
+    failed: list[str] = []
+    plain = failing.list
+
+    def listing(path: str, **how: Any) -> Any:
+        try:
+            return plain(path, **how)
+        except StorageError:
+            failed.append(path)
+            raise
+
+    failing.list = listing  # type: ignore[method-assign]
+    try:
+        result = sync(Storage(failing), dst, Options(delete_mode=mode, max_delete=most))
+    except GuardError:
+        assert held(dst) == there
+        return
+    except StorageError:
+        assert failed == [""]
+        assert there.keys() <= held(dst).keys()
+        return
+    after = held(dst)
+    protected = {path for path in there.keys() - here.keys() if any(path.startswith(one + "/") for one in failed)}
+
+    assert {path for path in there if path not in after} == there.keys() - here.keys() - protected
+    assert result.protected >= len(protected)
+    assert result.errors == len(failed)
+    assert most is None or result.deleted <= most
+
+
+@given(TREES, TREES)
+def test_plan_is_what_is_done(here: Tree, there: Tree) -> None:
+    """Rule 7: the actions of a plan are those of the run, and asking for a plan twice gives it twice."""
+    here, there = _possible(here, there), _possible(there, here)
+    src, dst = memory(here), memory(there)
+    options = Options(allow_empty_source=True, transfers=1)
+    first, second = list(planned(src, dst, options)), list(planned(src, dst, options))
+    done: list[Action] = []
+    sync(src, dst, options, observer=lambda event: done.append(event.outcome.action) if event.outcome else None)
+
+    assert first == second
+    assert done == first
