@@ -12,12 +12,15 @@ from hypothesis import strategies as st
 
 from cli_runs import run_here
 from omnistorage.core.driver import Driver
+from omnistorage.core.errors import Unreachable
 from omnistorage.core.info import Page
 from omnistorage.core.layer import Layer
 from omnistorage.drivers.file import FileDriver
+from omnistorage.drivers.file import Options as FileOptions
 from omnistorage.storage import Storage
-from omnistorage.sync import GuardError, Options, sync
-from sync_scenes import OLD, PLACES, TREE, Tree, both_ways, files, held, memory
+from omnistorage.sync import GuardError, Options, execute, sync
+from omnistorage.testing import Fail, FaultyDriver
+from sync_scenes import OLD, PLACES, TREE, Tree, both_ways, files, fill, held, memory
 
 T = TypeVar("T")
 MODES = ("before", "during", "after")
@@ -123,6 +126,20 @@ def test_modes_exclude_each_other(tmp_path: Path) -> None:
 
     assert ran.code == 2
     assert "exclude each other" in ran.err
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_listing_that_fails_late(mode: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rule 2: a delete waits for the last page of the listing that proves it, however much was copied meanwhile."""
+    monkeypatch.setattr(execute, "BATCH_COUNT", 1)
+    (tmp_path / "s").mkdir()
+    driver = FileDriver(FileOptions(root=str(tmp_path / "s"), page_size=1))
+    fill(Storage(driver), {"b": b"1", "c": b"2", "d": b"3"})
+    dst = files(tmp_path / "d", {"a": b"x"})
+    with pytest.raises(Unreachable):
+        sync(Storage(FaultyDriver(driver, Fail("list", at=3))), dst, Options(delete_mode=mode))
+
+    assert held(dst)["a"] == b"x"
 
 
 PATHS = st.lists(st.sampled_from(["a", "b", "a-"]), min_size=1, max_size=3).map("/".join)
