@@ -341,16 +341,13 @@ def _up_to_the_limit(case: Case, theirs: Ended, again: Again) -> Expected | None
     room = int((case.value("--max-transfer") or "").rstrip("b"))
     dst = dict(case.world["d"])
     full = again(case.without("--max-transfer", "--cutoff-mode", *_SYNC_ONLY)._replace(command="copy")).world["d"]
+    unseen = case.has("-I", "--no-check-dest") and not case.has("--ignore-existing")
     left_out = []
     for path in sorted(full):
         new, old = full[path], case.world["d"].get(path)
-        if (
-            new == old
-            and path in case.world["d"]
-            and not (new is not None and case.has("-I", "--no-check-dest") and path in case.world["s"])
-        ):
+        if new == old and path in case.world["d"] and not (new is not None and unseen and path in case.world["s"]):
             continue
-        touched = new is not None and old is not None and new[0] == old[0] and not case.has("-I", "--no-check-dest")
+        touched = new is not None and old is not None and new[0] == old[0] and not unseen
         size = 0 if new is None or touched else len(new[0])
         if size > room:
             left_out.append(path)
