@@ -64,6 +64,8 @@ _OPTIONS = (
     click.option("--compare-dest", multiple=True, metavar="PLACE", help="Do not copy what is equal there."),
     click.option("--copy-dest", multiple=True, metavar="PLACE", help="Copy from there what is equal there."),
     click.option("-i", "--interactive", is_flag=True, help="Ask before each change."),
+    click.option("--processes", type=click.IntRange(1, 256), help="Transfer in so many processes of this machine."),
+    click.option("--dask", metavar="ADDRESS", help="Transfer by the workers of a Dask cluster (tcp://HOST:8786)."),
     click.option("--error-on-no-transfer", is_flag=True, help="Exit with 9 if nothing was transferred."),
 )
 

@@ -93,7 +93,19 @@ class Limits:
             from omnistorage.layers.limit import calls_per_second
 
             self._calls = calls_per_second(calls, burst)
+            self._rate = calls, burst
             console.info("", f"at most {calls:g} calls a second")
+
+    def divide(self, workers: int) -> None:
+        """Divide the limits among so many processes, before anything is opened; each file keeps its own."""
+        if self._bandwidth is not None:
+            self._bandwidth = self._bandwidth.share(workers)
+        if self._calls is not None:
+            from omnistorage.layers.limit import calls_per_second
+
+            # This process makes calls as well: it lists.
+            calls, burst = self._rate
+            self._calls = calls_per_second(calls / (workers + 1), burst / (workers + 1))
 
     def source(self) -> tuple[LayerMaker, ...]:
         """Return what goes around a place that bytes come from; local files are read for nothing."""

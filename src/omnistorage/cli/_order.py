@@ -25,6 +25,7 @@ _TAKING_VALUES = frozenset(
         *("--min-size", "--max-size", "--min-age", "--max-age", "--max-depth"),
         *("--bwlimit", "--bwlimit-file", "--tpslimit", "--tpslimit-burst", "--retries", "--low-level-retries"),
         *("--max-transfer", "--max-duration", "--cutoff-mode", "--order-by", "--retries-sleep", "--modify-window"),
+        *("--processes", "--dask"),
         *("--backup-dir", "--suffix", "--compare-dest", "--copy-dest", "--max-delete", "--max-delete-size"),
     )
 )

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import wraps
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
@@ -29,6 +29,9 @@ from ._limits import Limits, limited
 from ._outcomes import report
 from ._progress import Progress, kind_of, plan_words_of, words_of
 from ._reports import Reports, reporting_also
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 
 def transferring(command: _flags.Command) -> _flags.Command:
@@ -56,6 +59,8 @@ def transferring(command: _flags.Command) -> _flags.Command:
                 compare_with=given.pop("compare_dest"),
                 copy_from=given.pop("copy_dest"),
             ),
+            dask=given.pop("dask"),
+            processes=given.pop("processes"),
         )
         if job.reports.active:
             job.options = msgspec.structs.replace(job.options, every=True)
@@ -99,6 +104,8 @@ class Job(msgspec.Struct):
         low_level_retries: How often a single call is repeated at most, or None for what is configured.
         interactive: Ask before each change.
         beside: Other places.
+        dask: Address of the Dask scheduler whose workers do the transfers, or None.
+        processes: Processes of this machine that do the transfers, or None for this one.
     """
 
     options: Options
@@ -116,16 +123,23 @@ class Job(msgspec.Struct):
     low_level_retries: int | None
     interactive: bool
     beside: Beside
+    dask: str | None
+    processes: int | None
 
     def folders(self, source: str, dest: str, *, delete: bool = False, move: bool = False) -> None:
         """Run from a place into a folder; a source that is a single object goes into it under its name."""
-        with self._source(source) as (src, name), self._dest(dest) as dst, self._beside() as options:
+        with (
+            self._workers() as executor,
+            self._source(source) as (src, name),
+            self._dest(dest) as dst,
+            self._beside() as options,
+        ):
             if name:
                 # A filter cannot be about a single object that was named, and one object's absence deletes nothing.
-                one = msgspec.structs.replace(options, filter=Filter.only(name))
-                run = Run.between(src, dst, one, move=move, approve=self._approve)
-            else:
-                run = Run.between(src, dst, options, delete=delete, move=move, approve=self._approve)
+                options = msgspec.structs.replace(options, filter=Filter.only(name))
+                delete = False
+            approve = self._approve
+            run = Run.between(src, dst, options, delete=delete, move=move, executor=executor, approve=approve)
             with self._journal(run, src, dst, source, dest, name):
                 self.run(run)
 
@@ -143,10 +157,11 @@ class Job(msgspec.Struct):
 
     def exact(self, source: str, dest: str, *, move: bool = False) -> None:
         """Run from an object to exactly this name; from a folder, as ``folders``."""
-        with self._source(source, dest if move else None) as (src, name):
+        approve = self._approve
+        with self._workers() as executor, self._source(source, dest if move else None) as (src, name):
             if not name:
                 with self._dest(dest) as dst, self._beside() as options:
-                    run = Run.between(src, dst, options, move=move, approve=self._approve)
+                    run = Run.between(src, dst, options, move=move, executor=executor, approve=approve)
                     with self._journal(run, src, dst, source, dest):
                         self.run(run)
                 return
@@ -155,7 +170,7 @@ class Job(msgspec.Struct):
             if not leaf:
                 raise Exit(FAILED, f"{dest!r} names a folder; give the name of the object as well")
             with self._dest(above) as dst, self._beside() as options:
-                one = Run.of_one(src, name, dst, leaf, options, move=move, approve=self._approve)
+                one = Run.of_one(src, name, dst, leaf, options, move=move, executor=executor, approve=approve)
                 if one is not None:  # not the same object under the same name
                     with self._journal(one, src, dst, source, above, f"{name} {leaf}"):
                         self.run(one)
@@ -253,6 +268,24 @@ class Job(msgspec.Struct):
             raise Exit(FAILED, f"{result.unverified} transfers are known to be right by their size only")
         if self.error_on_no_transfer and not result.transferred:
             raise Exit(NOTHING_MOVED, "nothing was transferred")
+
+    @contextmanager
+    def _workers(self) -> Iterator[Executor | None]:
+        """Give those who do the transfers, None for this process; what limits there are is divided among them."""
+        if self.dask is None and self.processes is None:
+            yield None
+            return
+        if self.dask is not None and self.processes is not None:
+            raise click.UsageError("--dask and --processes exclude each other")
+        if self.interactive:
+            raise click.UsageError("--interactive needs the transfers in this process: no --dask, no --processes")
+        from ._executors import crew
+
+        with crew(self.dask, self.processes) as found:
+            assert found is not None
+            self.limits.divide(found.workers)
+            self.options = msgspec.structs.replace(self.options, transfers=max(self.options.transfers, found.slots))
+            yield found.executor
 
     @contextmanager
     def _source(self, text: str, moved_to: str | None = None) -> Iterator[tuple[Storage, str]]:

@@ -82,7 +82,7 @@ class ObjectInfo(msgspec.Struct, frozen=True, gc=False):
         return self.path + "/" if self.kind is DIR else self.path
 
     def __reduce__(self) -> tuple[object, ...]:
-        known = self.path, self.kind.value, self.size, self.mtime_ns
+        known = self.path, self.kind._value_, self.size, self.mtime_ns
         if not (self.hashes or self.etag or self.version or self.content_type or self.metadata):
             return _again, known
         # The read-only mappings do not pickle by themselves.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
@@ -81,6 +82,14 @@ class Attributes:
         self.private = options.metadata and one.attributes and one.mkdir and "mode" in two.applies
         self._opened: dict[str, str] = {}
         self._lock = threading.Lock()
+        self._here = True
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Folders are opened for a while by the process that closes them again.
+        return {**self.__dict__, "_lock": None, "_opened": {}, "_here": False}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _lock=threading.Lock())
 
     def wanted(self, info: ObjectInfo) -> Metadata:
         """Return the metadata that an object or directory of the source is to have at the destination.
@@ -164,7 +173,7 @@ class Attributes:
         ``shut_again`` undoes it.
         """
         folder = parent(path)
-        if not self._read or "mode" not in self._applies:
+        if not self._here or not self._read or "mode" not in self._applies:
             return False
         folder = parent(path)
         # Another thread may be just about to, and its answer is ours as well.

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from itertools import count
+from typing import Any
 
+from omnistorage.core.content import common_hash, same_content
 from omnistorage.core.driver import Driver
 from omnistorage.core.errors import AlreadyExists, NotFound
-from omnistorage.core.info import FILE
+from omnistorage.core.info import FILE, ObjectInfo
 from omnistorage.core.options import PutOptions
 from omnistorage.core.streams import OpenerBody
 
@@ -39,9 +43,20 @@ class Backup:
         self._suffix = suffix
         self._keep_extension = keep_extension
         self._linked = linked
+        self._repeats = False
 
-    def keep(self, path: str) -> str:
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _repeats=True)
+
+    def keep(self, path: str, then: ObjectInfo | None = None, new: ObjectInfo | None = None) -> str:
         """Keep the object at ``path`` and return the name of its backup; empty if there is no object to keep.
+
+        In another process, where this may be asked for a second time, a backup that was made is not made again.
+
+        Args:
+            path: The object.
+            then: What stood there when it was planned to replace or delete it.
+            new: What replaces it.
 
         Raises:
             StorageError: It could not be kept; so it must not be replaced.
@@ -49,9 +64,11 @@ class Backup:
         try:
             info = self._dst.stat(path)
         except NotFound:
-            return ""
+            return self._made_of(path, then) if self._repeats and then is not None else ""
         if info.kind is not FILE:
             return ""
+        if self._repeats and then is not None and (made := self._made(path, info, then, new)):
+            return made
         root = self._dst.local_root
         body = OpenerBody(lambda: self._dst.get(path), info.size, f"{root}/{path}" if root is not None else None)
         options = PutOptions(
@@ -61,9 +78,7 @@ class Backup:
             if_absent=True,
             link=self._linked,
         )
-        wanted = self.name_of(path)
-        for number in count(1):
-            name = wanted if number == 1 else numbered(wanted, number - 1)
+        for name in self._names(path):
             # Asking first is cheaper than sending what is refused, and all there is without ``if_absent``.
             if self._is_taken(name):
                 continue
@@ -78,12 +93,53 @@ class Backup:
         """Return the name that the first backup of ``path`` gets."""
         return with_suffix(path, self._suffix, keep_extension=self._keep_extension)
 
+    def _names(self, path: str) -> Iterator[str]:
+        wanted = self.name_of(path)
+        yield wanted
+        for number in count(1):
+            yield numbered(wanted, number)
+
     def _is_taken(self, name: str) -> bool:
+        return self._find(name) is not None
+
+    def _find(self, name: str) -> ObjectInfo | None:
         try:
-            self._place.stat(name)
+            return self._place.stat(name)
         except NotFound:
+            return None
+
+    def _made(self, path: str, info: ObjectInfo, then: ObjectInfo, new: ObjectInfo | None) -> str:
+        """Return the name of the backup that an earlier attempt made, or nothing."""
+        if self._is(info, then):
+            # It is about to be replaced or deleted: only what is proven to be the same object stands for it.
+            return self._made_of(path, info, proven=True)
+        return self._made_of(path, then) if new is not None and self._is(info, new) else ""
+
+    def _made_of(self, path: str, then: ObjectInfo, *, proven: bool = False) -> str:
+        for name in self._names(path):
+            found = self._find(name)
+            if found is None:
+                return ""
+            if self._is(found, then) and (not proven or self._holds(name, path)):
+                return name
+        raise AssertionError("unreachable")
+
+    def _is(self, one: ObjectInfo, two: ObjectInfo) -> bool:
+        if one.mtime_ns is None or two.mtime_ns is None or one.size != two.size:
             return False
-        return True
+        window = max(self._dst.features.precision, self._place.features.precision)
+        return abs(one.mtime_ns - two.mtime_ns) < max(window, 1)
+
+    def _holds(self, name: str, path: str) -> bool:
+        """Say whether a backup is the object itself by a second name, or has its bytes."""
+        here, there = self._dst.local_root, self._place.local_root
+        if here is not None and there is not None:
+            try:
+                if self._linked and os.path.samefile(f"{here}/{path}", f"{there}/{name}"):
+                    return True
+            except OSError:
+                return False
+        return same_content(self._dst, self._place, path, common_hash(self._dst, self._place), dst_path=name)
 
 
 def with_suffix(path: str, suffix: str, *, keep_extension: bool = False) -> str:

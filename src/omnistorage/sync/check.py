@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import msgspec
 
@@ -20,6 +20,9 @@ from .model import Difference, Pair
 from .pairing import pair
 from .scan import Scan
 from .workers import Batch, Workers
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 _BATCH_COUNT = 64
 _BATCH_BYTES = 16 << 20
@@ -107,6 +110,7 @@ def check(
     options: CheckOptions | None = None,
     *,
     found: Callable[[Difference], None] | None = None,
+    executor: Executor | None = None,
 ) -> CheckResult:
     """Compare two storages, object by object; times of modification do not matter.
 
@@ -115,19 +119,22 @@ def check(
         dst: The other side.
         options: How to compare.
         found: Called for each path, also for equal ones, in no particular order.
+        executor: Where contents are compared, which may be other processes.
 
     Raises:
         NotFound: There is no source.
     """
     result = CheckResult()
-    for difference, size in differences(src.driver, dst.driver, options or CheckOptions(), result):
+    for difference, size in differences(src.driver, dst.driver, options or CheckOptions(), result, executor):
         result.count(difference, size)
         if found is not None:
             found(difference)
     return result
 
 
-def differences(src: Driver, dst: Driver, options: CheckOptions, result: CheckResult) -> Iterator[Found]:
+def differences(
+    src: Driver, dst: Driver, options: CheckOptions, result: CheckResult, executor: Executor | None = None
+) -> Iterator[Found]:
     """Yield what is found at each path and the size of the object at the source; ``result`` counts what is skipped.
 
     Raises:
@@ -155,7 +162,7 @@ def differences(src: Driver, dst: Driver, options: CheckOptions, result: CheckRe
             yield Difference("-", two.path, why), 0
 
     near = src.features.local and dst.features.local
-    workers = Workers(_Comparer(src, dst, options), options.checkers, near=near)
+    workers = Workers(_Comparer(src, dst, options), options.checkers, executor, near=near, lost=_lost)
     try:
         for found in workers.run(batches(pair(src_scan, dst_scan), alone)):
             yield from found
@@ -232,6 +239,10 @@ class _Comparer:
         except StorageError as exc:
             return Difference("!", path, str(exc))
         return Difference("=", path, "equal", "hash") if equal else Difference("*", path, f"{name} differs")
+
+
+def _lost(two: Two, exc: Exception) -> Found:
+    return Difference("!", two[0].path, f"lost by the executor: {type(exc).__name__}: {exc}"), 0
 
 
 def _is_odd(info: ObjectInfo | None) -> bool:

@@ -14,7 +14,7 @@ from .model import Action, Outcome, Verb
 from .scan import Scan
 from .spool import Spool
 from .timing import Held
-from .transfer import Transfer
+from .transfer import TO_BE_ASKED, Transfer
 from .workers import Batch, Workers
 
 BATCH_COUNT: Final = 64
@@ -119,12 +119,20 @@ class Execution:
         return self._sifted(self._batches(actions), again)
 
     def _sifted(self, batches: Iterable[Batch[Action, Outcome]], again: Spool[Action] | None) -> Iterator[Outcome]:
+        asked: Spool[Action] | None = None
         for outcomes in self._workers.run(batches):
             for outcome in outcomes:
                 if again is not None and self._attempts > 1 and _may_pass(outcome):
                     again.append(outcome.action)
+                elif outcome.error is not None and outcome.error.message == TO_BE_ASKED:
+                    asked = asked or Spool()
+                    asked.append(outcome.action)
                 else:
                     yield outcome
+        if asked is not None:
+            # Other processes compared the contents; whether there is room for the copies is known here.
+            yield from self._transfers(asked, again)
+            asked.close()
 
     def _delete(self) -> Iterator[Outcome]:
         """Do the deletes that were put off."""
@@ -237,6 +245,15 @@ def _unless_filled(outcome: Outcome) -> Outcome:
 
 def _unknown(action: Action) -> StorageError:
     return StorageError("the destination could not be listed here, so nothing is known of it", path=action.path)
+
+
+def lost(action: Action, exc: Exception) -> Outcome:
+    """Return what came of an action that an executor lost: nothing that is known, and another attempt may do it."""
+    words = " ".join(str(exc).split())
+    name = type(exc).__name__
+    error = StorageError(f"lost by the executor: {name}{': ' if words else ''}{words}", path=action.path)
+    error.op, error.retryable = action.verb.value, True
+    return Outcome(action, error)
 
 
 def is_cancelled(outcome: Outcome) -> bool:

@@ -56,3 +56,14 @@ def through_link(root: str, path: str) -> bool:
     """Say whether the folder of a path below ``root`` is reached by a symbolic link: it may be anywhere."""
     folder = path.rpartition("/")[0]
     return os.path.realpath(f"{root}/{folder}") != os.path.join(os.path.realpath(root), folder).rstrip("/")
+
+
+def one_disk(src: Driver, dst: Driver) -> bool:
+    """Say whether two storages are folders of one disk, where a file can get a name in the other one."""
+    one, two = root_of(src), root_of(dst)
+    if one is None or two is None:
+        return False
+    try:
+        return os.stat(one).st_dev == os.stat(two).st_dev
+    except OSError:
+        return False

@@ -20,7 +20,7 @@ from .accounts import Accounts
 from .attributes import Attributes
 from .backup import Backup
 from .elsewhere import Elsewhere
-from .execute import Execution, is_cancelled
+from .execute import Execution, is_cancelled, lost
 from .filters import Filter
 from .guards import (
     refuse_backup_overlap,
@@ -105,6 +105,7 @@ class Run:
         *,
         move: bool = False,
         observer: Observer | None = None,
+        executor: Executor | None = None,
         approve: Approve | None = None,
     ) -> Run | None:
         """Prepare a run for one object and the name it is to get; None if it has that name already."""
@@ -112,7 +113,7 @@ class Run:
             return None
         shown = Alias(src.driver, src_path, dst_path)
         chosen = msgspec.structs.replace(options, filter=Filter.only(dst_path))
-        return cls(shown, dst.driver, chosen, move=move, observer=observer, approve=approve)
+        return cls(shown, dst.driver, chosen, move=move, observer=observer, executor=executor, approve=approve)
 
     @classmethod
     def given(
@@ -208,7 +209,7 @@ class Run:
         execution = Execution(
             self._plan(),
             transfer,
-            workers=Workers(transfer, options.transfers, self._executor, near=near),
+            workers=Workers(transfer, options.transfers, self._executor, near=near, lost=lost),
             admission=admission,
             src_scan=self._src_scan,
             dst_scan=self._dst_scan,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -12,10 +13,11 @@ from omnistorage.core.content import digest, same_content, same_streams
 from omnistorage.core.driver import Driver, PutItem
 from omnistorage.core.errors import Cancelled, Corrupted, NotFound, PermissionDenied, SourceChanged, StorageError
 from omnistorage.core.hashes import hash_stream
-from omnistorage.core.info import FILE, ObjectInfo
+from omnistorage.core.info import ObjectInfo
 from omnistorage.core.options import PutOptions
 from omnistorage.core.streams import ByteStream, PlainFile
 
+from . import repeated
 from .attributes import Attributes
 from .backup import Backup
 from .compare import wants_touch
@@ -30,10 +32,8 @@ from .model import (
     Observer,
     Outcome,
     Policy,
-    Renamed,
     Verb,
     origin_of,
-    renamed,
 )
 from .places import refuse_to_delete
 from .source import SourceBody
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 DECLINED: Final = "declined"
 ELSEWHERE: Final = "equal in a place to compare with"
+TO_BE_ASKED: Final = "to be asked for by whoever keeps the limit"
 """Reasons for not doing what was planned."""
 
 _CHANGES: Final = frozenset((Verb.COPY, Verb.TOUCH, Verb.RENAME, Verb.DELETE, Verb.MKDIR, Verb.RMDIR))
@@ -52,7 +53,7 @@ WATCHED: Final = 1 << 20
 
 
 class Transfer:
-    """Does actions, one or a batch at a time, from any thread.
+    """Does actions, one or a batch at a time, from any thread; pickled, in another process (see ``repeated``).
 
     Args:
         src: The source.
@@ -103,6 +104,7 @@ class Transfer:
         self._journal = None if dry_run or policy.move or policy.compare is not Compare.HASH else journal
         self._stop = threading.Event()
         self._observer_failed: Exception | None = None
+        self._repeats = self._must_ask = False
         # Layers that do not let the source be changed do not pass its folder on, either.
         altered = attributes is not None and attributes.alters
         self._can_rename = policy.move and src.local_root is not None and not altered
@@ -115,6 +117,12 @@ class Transfer:
     def admits(self) -> bool:
         """True if copies ask by themselves whether they may begin, as they may turn out to be needless."""
         return self._elsewhere is not None and self._admission is not None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return repeated.state_of(self.__dict__)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _stop=threading.Event())
 
     def cancel(self) -> None:
         """Make all that runs, and all that comes, fail with Cancelled."""
@@ -175,6 +183,9 @@ class Transfer:
 
     def _failed(self, action: Action, error: StorageError) -> Outcome:
         if isinstance(error, NotFound) and self._vanished(action):
+            near = self._src if self._can_rename else None
+            if self._repeats and (done := repeated.moved_before(action, self._dst, self._policy, near)):
+                return done
             return Outcome(msgspec.structs.replace(action, verb=Verb.SKIP, reason="vanished from the source"))
         return Outcome(action, error)
 
@@ -228,7 +239,7 @@ class Transfer:
             body.proof = lambda stored: self._prove_stored(action, stored, body)
         kept = [""]
         if self._backup is not None and action.dst is not None:
-            body.before_end = lambda: self._keep(action.path, kept)
+            body.before_end = lambda: self._keep(action, kept)
         options = PutOptions(mtime_ns=src.mtime_ns, content_type=src.content_type, metadata=src.metadata)
         if self._attributes is not None:
             options = self._attributes.put_options(src, self._attributes.wanted(src))
@@ -273,11 +284,11 @@ class Transfer:
             body.local_path = f"{self._src.local_root}/{origin_of(src)}"
         return body, self._can_rename
 
-    def _keep(self, path: str, kept: list[str]) -> None:
+    def _keep(self, action: Action, kept: list[str]) -> None:
         """Keep the old version of an object, once, however often its storing is tried."""
         assert self._backup is not None
         if not kept[0]:
-            kept[0] = self._backup.keep(path)
+            kept[0] = self._backup.keep(action.path, action.dst, action.src)
 
     def _touch(self, action: Action) -> Outcome:
         src = action.src
@@ -331,12 +342,10 @@ class Transfer:
         return outcome
 
     def _delete(self, action: Action) -> Outcome:
-        kept = self._backup.keep(action.path) if self._backup is not None else ""
-        try:
+        kept = self._backup.keep(action.path, action.dst) if self._backup is not None else ""
+        # Gone is what was wanted, whoever did it.
+        with suppress(NotFound):
             self._dst.delete(action.path)
-        except NotFound:
-            # Gone is what was wanted, whoever did it.
-            return Outcome(action)
         return Outcome(action, backup=kept)
 
     def _compare(self, action: Action) -> Outcome:
@@ -355,6 +364,8 @@ class Transfer:
             if self._admission is not None and not self._admission.admit(src.size or 0):
                 return Outcome(action, Cancelled("the limit is reached", op="put", path=action.path))
             action = msgspec.structs.replace(action, verb=Verb.COPY, reason=CONTENTS_DIFFER)
+            if self._must_ask:
+                return Outcome(action, Cancelled(TO_BE_ASKED, path=action.path))
             return self._do(action)
         if not known:
             self._note_equal(action, dst)
@@ -384,11 +395,8 @@ class Transfer:
         """Delete what was proven to be at the destination, unless something else would go with it."""
         path = _origin(action)
         refuse_to_delete(self._src, path, self._dst, action.path, through_links=self._policy.follows_links)
-        try:
+        with suppress(NotFound):
             self._src.delete(path)
-        except NotFound:
-            # Gone is what was wanted, whoever did it.
-            return
 
     def _prove(self, action: Action) -> None:
         if self._differ(action):
@@ -412,17 +420,7 @@ class Transfer:
 
     def look_again(self, action: Action) -> Action:
         """Return an action that failed as it is to be tried again: with what the source says now."""
-        src = action.src
-        if src is None or action.verb is Verb.RENAME:
-            return action
-        try:
-            now = self._src.stat(origin_of(src))
-        except StorageError:
-            return action
-        if now.kind is not FILE:
-            return action
-        again = now if type(src) is not Renamed else renamed(now, path=src.path)
-        return msgspec.structs.replace(action, src=again)
+        return repeated.look_again(self._src, action)
 
     def _go_on(self, count: int) -> None:
         if self._stop.is_set():
