@@ -107,6 +107,19 @@ def test_as_without(recipe: Any, compare: Compare, executor: Executor, tmp_path:
     assert leftovers(tmp_path) == []
 
 
+def test_metadata_travels(executor: Executor, tmp_path: Path) -> None:
+    """What is kept beside the bytes is kept wherever the work is done."""
+    src, dst = files(tmp_path / "s", TREE), files(tmp_path / "d", {"a": b"one"})
+    for number, path in enumerate(TREE):
+        os.chmod(tmp_path / "s" / path, 0o600 + number)
+    result = copy(src, dst, Options(metadata=True), executor=executor)
+
+    assert result.failures == []
+    assert (result.transferred, result.metadata_set) == (len(TREE) - 1, 1)
+    modes = [os.stat(tmp_path / "d" / path).st_mode & 0o777 for path in TREE]
+    assert modes == [0o600 + number for number in range(len(TREE))]
+
+
 def test_check_finds_the_same(executor: Executor, tmp_path: Path) -> None:
     """Contents are compared where the executor is, and the answer is that of this process."""
     src, dst = files(tmp_path / "s", TREE), files(tmp_path / "d", OLD)
@@ -521,10 +534,12 @@ def test_one_line_for_each_mistake(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     both = run_here("copy", "--dask", "tcp://127.0.0.1:9", "--processes", "2", *places)
     asking = run_here("copy", "-i", "--processes", "2", *places)
     held_here = run_here("copy", "--processes", "2", tmp_path / "s", "memory://there")
+    planned = run_here("plan", "--processes", "2", *places)
     monkeypatch.setitem(sys.modules, "distributed", None)
     missing = run_here("copy", "--dask", "tcp://127.0.0.1:9", *places)
 
     assert (silent.code, both.code, asking.code, held_here.code, missing.code) == (5, 2, 2, 1, 1)
+    assert (planned.code, planned.out) == (2, "")
     assert "no Dask scheduler answers at tcp://127.0.0.1:9" in silent.err
     assert missing.err == "omnistorage: --dask needs distributed: pip install 'omnistorage[dask]'\n"
     assert held_here.err == "omnistorage: memory storages cannot be shared with other processes\n"

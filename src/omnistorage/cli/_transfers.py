@@ -150,6 +150,8 @@ class Job(msgspec.Struct):
         Raises:
             Exit: One of them is a single object.
         """
+        if self.dask is not None or self.processes is not None:
+            raise click.UsageError("--dask and --processes are for sync, copy, move, copyto and moveto")
         with self._source(source) as (src, name), self._dest(dest) as dst, self._beside() as options:
             if name:
                 raise Exit(FAILED, f"{source!r} is a file, not a directory")
