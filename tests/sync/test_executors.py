@@ -50,15 +50,20 @@ def pool() -> Iterator[Executor]:
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
     distributed: Any = import_module("distributed")
-    with distributed.LocalCluster(
-        n_workers=2,
-        threads_per_worker=1,
-        processes=True,
-        dashboard_address=None,
-        host="127.0.0.1",
-        silence_logs=50,
-        worker_dashboard_address=None,
-    ) as made:
+    # On a busy machine a fresh process may take its time.
+    patience: Any = import_module("dask.config").set({"distributed.comm.timeouts.connect": "100s"})
+    with (
+        patience,
+        distributed.LocalCluster(
+            n_workers=2,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address=None,
+            host="127.0.0.1",
+            silence_logs=50,
+            worker_dashboard_address=None,
+        ) as made,
+    ):
         yield made
 
 
