@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from omnistorage.core.driver import Driver
-from omnistorage.core.errors import StorageError, Unsupported
+from omnistorage.core.errors import NotFound, StorageError, Unsupported
 from omnistorage.core.hashes import STRONG
 from omnistorage.core.info import FILE, ObjectInfo
 
@@ -56,6 +56,25 @@ def look_again(driver: Driver, action: Action) -> Action:
         return action
     again = now if type(src) is not Renamed else renamed(now, path=src.path)
     return msgspec.structs.replace(action, src=again)
+
+
+def is_gone(driver: Driver, path: str) -> bool:
+    """Say whether there is nothing at a path."""
+    try:
+        driver.stat(path)
+    except NotFound:
+        return True
+    return False
+
+
+def has_vanished(src: Driver, action: Action) -> bool:
+    """Say whether the source is what was not found, and not something at the destination."""
+    if action.src is None or action.verb is Verb.DELETE:
+        return False
+    try:
+        return is_gone(src, origin_of(action.src))
+    except StorageError:
+        return False
 
 
 def moved_before(action: Action, dst: Driver, policy: Policy, renamed_from: Driver | None) -> Outcome | None:

@@ -182,7 +182,7 @@ class Transfer:
             return self._failed(action, exc)
 
     def _failed(self, action: Action, error: StorageError) -> Outcome:
-        if isinstance(error, NotFound) and self._vanished(action):
+        if isinstance(error, NotFound) and repeated.has_vanished(self._src, action):
             near = self._src if self._can_rename else None
             if self._repeats and (done := repeated.moved_before(action, self._dst, self._policy, near)):
                 return done
@@ -253,7 +253,7 @@ class Transfer:
         if src.size is not None and stored.size is not None and stored.size != src.size:
             raise Corrupted(f"{src.size} bytes were sent, {stored.size} arrived", op="put", path=action.path)
         lost = self._attributes.lost(options.metadata, stored.metadata) if self._attributes is not None else ()
-        if options.consume and self._gone(origin_of(src)):
+        if options.consume and repeated.is_gone(self._src, origin_of(src)):
             return Outcome(action, verified="hash", renamed=True, backup=kept[0])
         verified = "size"
         # A source is deleted only on proof of its content; a copy gets what was asked for.
@@ -436,22 +436,6 @@ class Transfer:
                 # It passes through the destination, which must not take it for a failure of its own.
                 self._observer_failed = exc
                 raise Cancelled("the observer failed", op="put", path=path) from exc
-
-    def _gone(self, path: str) -> bool:
-        try:
-            self._src.stat(path)
-        except NotFound:
-            return True
-        return False
-
-    def _vanished(self, action: Action) -> bool:
-        """Say whether the source is what was not found, and not something at the destination."""
-        if action.src is None or action.verb is Verb.DELETE:
-            return False
-        try:
-            return self._gone(origin_of(action.src))
-        except StorageError:
-            return False
 
 
 def _origin(action: Action) -> str:
