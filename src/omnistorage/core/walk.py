@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import IO, Final
+from typing import Final
 
 from .driver import Driver
 from .errors import StorageError
 from .info import DIR, ObjectInfo
+from .sorting import Sorter
 
 Infos = list[ObjectInfo]
 Enter = Callable[[ObjectInfo], bool]
@@ -100,50 +101,14 @@ def sorted_pages(found: Iterable[Infos], most: int | None = None) -> Iterator[In
         found: The pages.
         most: Entries that are sorted in memory, ``SORT_IN_MEMORY`` if None; more go by way of temporary files.
     """
-    held: Infos = []
-    runs: list[IO[bytes]] = []
+    sorter: Sorter[ObjectInfo] = Sorter(_order, SORT_IN_MEMORY if most is None else most)
     try:
         for page in found:
-            held += page
-            if len(held) > (SORT_IN_MEMORY if most is None else most):
-                runs.append(_spill(held))
-                held = []
-        held.sort(key=_order)
-        if not runs:
-            if held:
-                yield held
-            return
-        from heapq import merge
-
-        merged = merge(*map(_load, runs), held, key=_order)
-        while chunk := [info for _, info in zip(range(1000), merged, strict=False)]:
-            yield chunk
+            sorter.extend(page)
+        yield from sorter.chunks()
     finally:
-        for run in runs:
-            run.close()
+        sorter.close()
 
 
 def _order(info: ObjectInfo) -> str:
     return info.order
-
-
-def _spill(infos: Infos) -> IO[bytes]:
-    import pickle
-    import tempfile
-
-    run = tempfile.TemporaryFile(prefix="omnistorage-sort-")
-    infos.sort(key=_order)
-    for start in range(0, len(infos), 1000):
-        pickle.dump(infos[start : start + 1000], run, protocol=pickle.HIGHEST_PROTOCOL)
-    run.seek(0)
-    return run
-
-
-def _load(run: IO[bytes]) -> Iterator[ObjectInfo]:
-    import pickle
-
-    while True:
-        try:
-            yield from pickle.load(run)
-        except EOFError:
-            return
