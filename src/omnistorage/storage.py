@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
-from .core.crossing import same_place, transfer
+from .core.crossing import refuse_same_object, same_place, transfer
 from .core.driver import Driver
 from .core.errors import Closed, Corrupted, NotEmpty, NotFound, StorageError, Unsupported
 from .core.features import Features
@@ -168,13 +168,11 @@ class Storage:
             ValueError: ``offset`` or ``length`` is negative.
             Unsupported: A ``version`` is named, and the service keeps none.
         """
-        _check_range(offset, length)
-        driver = self.driver
-        if version is not None and not driver.features.versions:
+        if version is not None and not self.driver.features.versions:
             raise Unsupported("keeps no versions", op="get", path=as_key(path), scheme=self.scheme)
         from .core.reader import ObjectReader
 
-        return io.BufferedReader(ObjectReader(driver, as_key(path), offset, length), _READ_BUFFER)
+        return io.BufferedReader(ObjectReader(self.driver, as_key(path), offset, length), _READ_BUFFER)
 
     def open_writer(
         self,
@@ -374,6 +372,7 @@ class Storage:
             return driver.stat(source)
         if driver.features.move:
             return driver.move(source, target)
+        refuse_same_object(driver, source, driver, target)
         info = self.copy(source, target)
         driver.delete(source)
         return info
@@ -429,6 +428,7 @@ def move_path(src: Storage, src_path: Path, dst: Storage, dst_path: Path) -> Obj
     source, target, one, two = as_key(src_path), as_key(dst_path), src.driver, dst.driver
     if same_place(one, source, two, target):
         return one.stat(source)
+    refuse_same_object(one, source, two, target)
     info = transfer(one, source, two, target)
     if not same_content(one, two, source, common_hash(one, two), dst_path=target):
         raise Corrupted("the stored bytes are not those of the source", op="move", path=target, scheme=two.scheme)

@@ -19,15 +19,8 @@ CASES: list[dict[str, Any]] = json.loads((Path(__file__).parents[1] / "vectors" 
 
 NOT_YET: dict[str, str] = {
     "--refresh-times": "not planned for the first release",
-    "--ignore-case-sync": "names that are equal but for case are built in the next step",
-    "--no-unicode-normalization": "names that are equal after NFC are built in the next step",
 }
 """Flags that no transfer command knows yet; the day one does, its cases have to pass."""
-
-NOT_YET_CASES: dict[str, str] = {
-    "ctrl/nfd": "names that are equal after NFC are two names until the next step",
-}
-"""Cases without such a flag that do not pass yet, each for a feature that is not built."""
 
 FILE_LIST = "a\nn/b\ny/z\n"
 
@@ -38,7 +31,7 @@ def _missing_flag(case: dict[str, Any]) -> str | None:
     return next((flag for flag in case["flags"] if flag in NOT_YET), None)
 
 
-BUILT = [case for case in CASES if _missing_flag(case) is None and case["name"] not in NOT_YET_CASES]
+BUILT = [case for case in CASES if _missing_flag(case) is None]
 
 
 @pytest.fixture(autouse=True)
@@ -162,18 +155,9 @@ def test_what_is_not_built_is_refused(flag: str, capsys: pytest.CaptureFixture[s
     assert _look(tmp_path / "d") == {"b": [b"2", 1700000000]}
 
 
-@pytest.mark.parametrize("name", NOT_YET_CASES)
-def test_what_does_not_pass_yet(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A case that waits for a feature really does not pass; one that passes leaves the table."""
-    (case,) = (case for case in CASES if case["name"] == name)
-    code, lines = _run(case, tmp_path, capsys)
-
-    assert _differences(case["expect"], code, lines, tmp_path) != []
-
-
 def test_every_case_is_run() -> None:
     """No case is lost between the tables."""
     waiting = [case for case in CASES if _missing_flag(case) is not None]
 
-    assert len(BUILT) + len(waiting) + len(NOT_YET_CASES) == len(CASES)
+    assert len(BUILT) + len(waiting) == len(CASES)
     assert {flag for case in waiting for flag in case["flags"]} >= set(NOT_YET)

@@ -11,6 +11,7 @@ from omnistorage.sync.model import Compare
 from omnistorage.sync.options import Options
 
 from . import _flags
+from ._spelling import FOLDING, TRANSFORM, transforms
 
 
 def choosing(command: _flags.Command) -> _flags.Command:
@@ -38,6 +39,9 @@ _OPTIONS = (
     click.option("--modify-window", type=_flags.DURATION, help="Times that differ by less are equal."),
     click.option("--no-update-modtime", is_flag=True, help="Do not set the time where only that differs."),
     click.option("--no-update-dir-modtime", is_flag=True, help="Do not give folders their time."),
+    *FOLDING,
+    TRANSFORM,
+    click.option("--fix-case", is_flag=True, help="Rename what is spelled otherwise at the destination."),
     click.option("--create-empty-src-dirs", is_flag=True, help="Make folders that are empty at the source."),
     click.option("--verify", is_flag=True, help="Compare contents after each transfer; move always does."),
     click.option("--transfers", type=click.IntRange(1, 1024), default=4, show_default=True, help="Side by side."),
@@ -121,6 +125,10 @@ def options(given: dict[str, Any]) -> Options:
         ignore_existing=given.pop("ignore_existing"),
         ignore_size=given.pop("ignore_size"),
         immutable=given.pop("immutable"),
+        unicode_normalization=not given.pop("no_unicode_normalization"),
+        ignore_case_sync=given.pop("ignore_case_sync"),
+        fix_case=given.pop("fix_case"),
+        name_transform=transforms(given.pop("name_transform")),
         update_modtime=not given.pop("no_update_modtime"),
         dir_times=not given.pop("no_update_dir_modtime"),
         empty_dirs=given.pop("create_empty_src_dirs"),

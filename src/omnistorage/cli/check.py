@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import click
+from msgspec import structs
 
 from omnistorage.sync.check import CheckOptions
 from omnistorage.sync.check import check as run_check
@@ -13,6 +14,7 @@ from ._console import Console
 from ._hashing import canonical
 from ._limits import Limits, limited
 from ._reports import Reports, reporting
+from ._spelling import FOLDING, TRANSFORM, transforms
 
 
 @click.command("check")
@@ -25,6 +27,9 @@ from ._reports import Reports, reporting
 @click.option("-C", "--checkfile", metavar="TYPE", help="SOURCE is a SUM file with hashes of TYPE.")
 @click.option("--strict", is_flag=True, help="Exit with 1 if anything could be compared by size only.")
 @click.option("--checkers", type=click.IntRange(1, 1024), default=8, show_default=True, help="Side by side.")
+@FOLDING[0]
+@FOLDING[1]
+@TRANSFORM
 @click.option("--json", "as_json", is_flag=True, help="Print the sum as one JSON object.")
 @click.option("-c", "--checksum", is_flag=True, hidden=True)
 @click.option("-P", "--progress", is_flag=True, hidden=True)
@@ -43,6 +48,9 @@ def command(
     checkfile: str | None,
     strict: bool,
     checkers: int,
+    ignore_case_sync: bool,
+    no_unicode_normalization: bool,
+    name_transform: tuple[str, ...],
     as_json: bool,
     checksum: bool,
     progress: bool,
@@ -80,6 +88,9 @@ def command(
         hash=None if hash_name is None else canonical(hash_name),
         one_way=one_way,
         checkers=checkers,
+        unicode_normalization=not no_unicode_normalization,
+        ignore_case_sync=ignore_case_sync,
+        name_transform=transforms(name_transform),
     )
     # Local files are not slowed down for being hashed; only what is downloaded is.
     layers = limits.reading() if download else limits.source()
@@ -91,8 +102,6 @@ def command(
         if name:
             _places.refuse_filters(selection)
             # What else DEST has, is not asked for.
-            options = CheckOptions(
-                filter=Filter.only(name), by=options.by, hash=options.hash, one_way=True, checkers=checkers
-            )
+            options = structs.replace(options, filter=Filter.only(name), one_way=True)
         result = run_check(src, dst, options, found=_checking.teller(reports, console))
     _checking.finish(result, console, as_json=as_json, strict=strict)

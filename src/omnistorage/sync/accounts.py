@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from omnistorage.core.paths import inside, parent
 
-from .model import CONTENTS_DIFFER, Action, Outcome, Result, Verb
+from .model import CONTENTS_DIFFER, Action, Outcome, Result, Verb, origin_of
 from .spool import Spool
 
 _MOST_FAILURES = 1000
@@ -23,7 +23,7 @@ class Accounts:
     def __init__(self, totals: Result, *, move: bool) -> None:
         self.totals = totals
         self._move = move
-        self._changed_dirs: Spool[str] = Spool()
+        self._changed_dirs: Spool[tuple[str, str]] = Spool()
         self._last_dir = ""
 
     def enter(self, outcome: Outcome) -> None:
@@ -64,7 +64,7 @@ class Accounts:
             totals.renamed += 1
             self._note_dir(action)
             if action.dst is not None:
-                self._note(parent(action.dst.path))
+                self._note(parent(action.dst.path), parent(action.dst.path))
         elif verb is Verb.RMDIR:
             totals.deleted_dirs += 1
             self._note_dir(action)
@@ -77,8 +77,11 @@ class Accounts:
             totals.equal += 1
             totals.deleted_sources += self._move
 
-    def changed_dirs(self) -> Iterator[str]:
-        """Yield the directories in which something was changed, and those above them; some more than once."""
+    def changed_dirs(self) -> Iterator[tuple[str, str]]:
+        """Yield the directories in which something was changed, and those above them; some more than once.
+
+        With each comes the path that it has at the source.
+        """
         yield from self._changed_dirs
 
     def close(self) -> None:
@@ -86,14 +89,18 @@ class Accounts:
         self._changed_dirs.close()
 
     def _note_dir(self, action: Action) -> None:
-        self._note(action.path if action.verb is Verb.MKDIR else parent(action.path))
+        origin = action.path if action.src is None else origin_of(action.src)
+        if action.verb is Verb.MKDIR:
+            self._note(action.path, origin)
+        else:
+            self._note(parent(action.path), parent(origin))
 
-    def _note(self, folder: str) -> None:
+    def _note(self, folder: str, origin: str) -> None:
         if folder == self._last_dir:
             return
         above = folder
         # Those above it may be new as well; what the last one stood in is noted already.
         while above and not inside(self._last_dir, above):
-            self._changed_dirs.append(above)
-            above = parent(above)
+            self._changed_dirs.append((above, origin))
+            above, origin = parent(above), parent(origin)
         self._last_dir = folder

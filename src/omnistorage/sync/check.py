@@ -16,9 +16,9 @@ from omnistorage.core.paths import parent
 from omnistorage.storage import Storage
 
 from .filters import Filter
-from .model import Difference, Pair
-from .pairing import pair
+from .model import Difference, Pair, origin_of
 from .scan import Scan
+from .sides import Sides
 from .workers import Batch, Workers
 
 if TYPE_CHECKING:
@@ -43,6 +43,10 @@ class CheckOptions(msgspec.Struct, frozen=True, kw_only=True):
         hash: The hash to compare by; a side that cannot tell it is read. None takes the best that both can tell.
         one_way: Do not report what only the destination has.
         checkers: Comparisons side by side.
+        unicode_normalization: Names that are equal after normalisation to NFC are one name.
+        ignore_case_sync: Names that are equal but for case are one name, as they always are where the destination
+            does not tell cases apart.
+        name_transform: The names that the source has are looked for under others, see ``Options``.
     """
 
     filter: Filter = Filter()
@@ -50,6 +54,9 @@ class CheckOptions(msgspec.Struct, frozen=True, kw_only=True):
     hash: str | None = None
     one_way: bool = False
     checkers: int = 8
+    unicode_normalization: bool = True
+    ignore_case_sync: bool = False
+    name_transform: tuple[str, ...] = ()
 
 
 class CheckResult(msgspec.Struct):
@@ -144,8 +151,16 @@ def differences(
     """
     if src.features.mkdir and src.stat("").kind is not DIR:
         raise NotADirectory(scheme=src.scheme)
-    src_scan = Scan(src, options.filter)
-    dst_scan = Scan(dst, options.filter, missing_ok=True)
+    sides = Sides(
+        src,
+        dst,
+        options.filter,
+        nfc=options.unicode_normalization,
+        ignore_case=options.ignore_case_sync,
+        name_transform=options.name_transform,
+        quiet=True,
+    )
+    src_scan, dst_scan = sides.src_scan, sides.dst_scan
 
     def alone(one: ObjectInfo | None, two: ObjectInfo | None) -> Iterator[Found]:
         if one is not None and one.kind is LINK and src_scan.follows_links:
@@ -164,10 +179,12 @@ def differences(
     near = src.features.local and dst.features.local
     workers = Workers(_Comparer(src, dst, options), options.checkers, executor, near=near, lost=_lost)
     try:
-        for found in workers.run(batches(pair(src_scan, dst_scan), alone)):
+        for found in workers.run(batches(sides.pairs(), alone)):
             yield from found
     finally:
         workers.close()
+    for action in sides.clashes():
+        yield Difference("!", action.path, action.reason), 0
     yield from broken(src_scan, "at the source")
     yield from broken(dst_scan, "at the destination")
 
@@ -231,11 +248,11 @@ class _Comparer:
             return Difference("=", path, "equal size", "size")
         try:
             if self._by_bytes:
-                equal = same_bytes(self._src, path, self._dst, path)
+                equal = same_bytes(self._src, origin_of(src), self._dst, dst.path)
                 return Difference("=", path, "equal", "bytes") if equal else Difference("*", path, "contents differ")
             if name is None:
                 return Difference("=", path, "equal size; no hash is common to both sides", "size")
-            equal = digest(self._src, path, name, src) == digest(self._dst, path, name, dst)
+            equal = digest(self._src, origin_of(src), name, src) == digest(self._dst, dst.path, name, dst)
         except StorageError as exc:
             return Difference("!", path, str(exc))
         return Difference("=", path, "equal", "hash") if equal else Difference("*", path, f"{name} differs")

@@ -75,6 +75,7 @@ class Execution:
         self._counted = counted
         self._deletes: Spool[Action] = Spool()
         self._rmdirs: Spool[Action] = Spool()
+        self._respellings: Spool[Action] = Spool()
         self._held = Held(src_scan)
         self.protected = 0
 
@@ -89,6 +90,12 @@ class Execution:
             self._held.close()
             self._deletes.close()
             self._rmdirs.close()
+
+    def respell(self) -> Iterator[Outcome]:
+        """Give names another spelling, when all else is done: until then things are called as they were."""
+        if not self._admission.reached:
+            yield from map(self._transfer.do, self._respellings)
+        self._respellings.close()
 
     def _steps(self) -> Iterator[Outcome]:
         if self._mode == "before":
@@ -147,8 +154,12 @@ class Execution:
         return self._sifted(self._grouped(deletes), again)
 
     def _put_off(self, action: Action) -> bool:
-        """Keep a delete for later; say whether it is one."""
-        if action.verb is Verb.RMDIR:
+        """Keep a delete, or another spelling of a name, for later; say whether it is one."""
+        if action.verb is Verb.RENAME:
+            if action.src is not None:
+                return False
+            self._respellings.append(action)
+        elif action.verb is Verb.RMDIR:
             # It may still hold what is protected, or a delete that waits; so these always come last.
             self._rmdirs.append(action)
         elif action.verb is Verb.DELETE:
@@ -171,7 +182,7 @@ class Execution:
         during = self._mode == "during"
         for action in actions:
             verb = action.verb
-            if verb is Verb.DELETE or verb is Verb.RMDIR:
+            if verb is Verb.DELETE or verb is Verb.RMDIR or (verb is Verb.RENAME and action.src is None):
                 if first_pass:
                     self._put_off(action)
                 continue

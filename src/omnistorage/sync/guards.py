@@ -8,6 +8,7 @@ from omnistorage.core.units import format_size
 
 from .filters import Filter
 from .options import Options
+from .spelling import Spelling
 
 
 class GuardError(StorageError):
@@ -26,6 +27,10 @@ def relation(src: Driver, dst: Driver) -> str | None:
     *two, dst_path = dst.identity()
     if one != two:
         return None
+    if dst.features.case_insensitive:
+        # Two spellings of a place are one place.
+        key = Spelling(case=True).key
+        src_path, dst_path = key(src_path), key(dst_path)
     if src_path == dst_path:
         return ""
     if dst_path.startswith(src_path.rstrip("/") + "/") or not src_path:

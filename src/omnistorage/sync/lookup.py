@@ -39,7 +39,7 @@ def looked_up(src: Iterable[Infos], dst: Driver, dst_scan: Scan, *, workers: int
         for info, there in zip(infos, found, strict=True):
             if isinstance(there, StorageError):
                 # Here, and not where it was looked up: others read this table, and not from other threads.
-                dst_scan.broken[info.path] = there
+                dst_scan.fail(info.path, there)
                 yield info, None
             else:
                 yield info, there

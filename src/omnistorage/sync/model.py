@@ -64,7 +64,8 @@ def origin_of(info: ObjectInfo) -> str:
 class Verb(Enum):
     """What is done with a path.
 
-    RENAME gives the object ``dst``, whose path is another one, the path of the action.
+    RENAME gives the object ``dst``, whose path is another one, the path of the action. Without a ``src`` it is the
+    spelling of a name that changes, of a directory as well as of an object, and comes when all else is done.
     """
 
     COPY = "copy"

@@ -40,6 +40,11 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         verify: Compare hashes after each transfer; ``move`` always does.
         max_delete: Refuse to start if more objects would be deleted.
         max_delete_size: Refuse to start if more bytes would be deleted.
+        unicode_normalization: Names that are equal after normalisation to NFC are one name.
+        ignore_case_sync: Names that are equal but for case are one name, as they always are where the destination
+            does not tell cases apart.
+        fix_case: Rename what is spelled otherwise at the destination.
+        name_transform: Gives what is copied other names, as rclone's flag of this name: ``suffix=.bak``.
         allow_empty_source: An empty source is meant, and not a disk that is not mounted.
         max_transfer: Bytes after which no more transfers begin.
         cutoff: How that limit is kept: SOFT finishes what began, HARD and CAUTIOUS begin nothing that would pass it.
@@ -86,6 +91,10 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     verify: bool = False
     max_delete: int | None = None
     max_delete_size: int | None = None
+    unicode_normalization: bool = True
+    ignore_case_sync: bool = False
+    fix_case: bool = False
+    name_transform: tuple[str, ...] = ()
     allow_empty_source: bool = False
     max_transfer: int | None = None
     cutoff: Literal["HARD", "SOFT", "CAUTIOUS"] = "HARD"

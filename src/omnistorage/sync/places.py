@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from omnistorage.core.crossing import root_of, same_object
 from omnistorage.core.driver import Driver
 from omnistorage.core.errors import StorageError
 
@@ -19,37 +20,15 @@ def refuse_to_delete(src: Driver, path: str, dst: Driver, dst_path: str, *, thro
         through_links: The source follows symbolic links.
 
     Raises:
-        StorageError: Both are one file, which a bind mount shows at two places, or it is behind a link to a folder.
+        StorageError: Both are one object (a bind mount shows it at two places, a service under two spellings), or it
+            is behind a link to a folder.
     """
-    src_root, dst_root = root_of(src), root_of(dst)
-    if src_root is None:
-        return
-    if dst_root is not None and same_file(f"{src_root}/{path}", f"{dst_root}/{dst_path}"):
+    if same_object(src, path, dst, dst_path):
         raise StorageError("source and destination are the same file", op="delete", path=path)
-    if through_links and through_link(src_root, path):
+    src_root = root_of(src)
+    if through_links and src_root is not None and through_link(src_root, path):
         # It may stand anywhere, or be another object of the source as well.
         raise StorageError("stays: it is reached through a symbolic link to a folder", op="delete", path=path)
-
-
-def root_of(driver: Driver) -> str | None:
-    """Return the folder of this machine that a storage stands for, also where layers hide it from the kernel."""
-    if driver.local_root is not None:
-        return driver.local_root
-    scheme, *_, root = driver.identity()
-    return root if driver.features.local and scheme == "file" else None
-
-
-def same_file(one: str, two: str) -> bool:
-    """Say whether two paths lead to one file by one name, which a file system may spell in several ways."""
-    try:
-        if not os.path.samefile(os.path.dirname(one), os.path.dirname(two)):
-            return False
-        if os.path.basename(one) == os.path.basename(two):
-            return True
-        # A second hard link is a name of its own.
-        return os.path.samefile(one, two) and os.lstat(one).st_nlink == 1
-    except OSError:
-        return False
 
 
 def through_link(root: str, path: str) -> bool:

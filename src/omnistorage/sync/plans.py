@@ -239,7 +239,7 @@ def _changed(action: Action, src: Driver, dst: Driver) -> str | None:
             return f"{origin_of(action.src)!r} changed at the source"
     elif action.verb is Verb.DELETE and _look(src, path) is not None:
         return f"{path!r} is at the source again"
-    if action.verb is Verb.RENAME and _look(dst, path) is not None:
+    if action.verb is Verb.RENAME and action.src is not None and _look(dst, path) is not None:
         return f"{path!r} is at the destination now"
     then = action.dst
     now = _look(dst, path if then is None else then.path)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from omnistorage.core.crossing import same_place
+from omnistorage.core.crossing import same_object
 from omnistorage.core.driver import Driver
 from omnistorage.core.errors import NotADirectory, NotFound, StorageError
 from omnistorage.core.info import DIR, ObjectInfo
@@ -31,12 +31,13 @@ from .guards import (
     relation,
 )
 from .limits import Admission
-from .model import METADATA_DECIDES, Action, Event, Observer, Outcome, Pair, Result, Verb
+from .model import METADATA_DECIDES, Action, Event, Observer, Outcome, Pair, Result, Verb, renamed
 from .options import Options, policy_for
-from .pairing import pair
 from .plan import plan as decide
 from .removal import remove_empty_dirs
+from .respelling import respelling
 from .scan import Scan
+from .sides import Sides
 from .spool import Spool
 from .transfer import Transfer
 from .workers import Workers
@@ -109,8 +110,18 @@ class Run:
         approve: Approve | None = None,
     ) -> Run | None:
         """Prepare a run for one object and the name it is to get; None if it has that name already."""
-        if same_place(src.driver, src_path, dst.driver, dst_path):
-            return None
+        if options.name_transform:
+            from .transforms import Renaming
+
+            dst_path = Renaming(options.name_transform).leaf(dst_path)
+            options = msgspec.structs.replace(options, name_transform=())
+        if same_object(src.driver, src_path, dst.driver, dst_path):
+            rename = respelling(src_path, dst_path) if move else None
+            if rename is None:
+                return None
+            run = cls.given(src.driver, dst.driver, options, [rename], move=True, observer=observer)
+            run._approve = approve
+            return run
         shown = Alias(src.driver, src_path, dst_path)
         chosen = msgspec.structs.replace(options, filter=Filter.only(dst_path))
         return cls(shown, dst.driver, chosen, move=move, observer=observer, executor=executor, approve=approve)
@@ -152,17 +163,10 @@ class Run:
         self.journal: Journal | None = None
         self._executor = executor
         self.policy = policy_for(src, dst, options, delete=delete, move=move)
-        chosen = options.filter
         within = relation(src, dst)
         inner = within if within not in (None, "", "..") else None
-        self._src_scan = Scan(src, chosen, leave_out=inner, metadata=options.metadata_filter)
-        everything = chosen.deletes_excluded and delete
-        by_metadata = None if everything else options.metadata_filter
-        chosen_there = Filter() if everything else chosen
-        # Where nothing is deleted, a folder in the place of a file can only be in the way.
-        self._dst_scan = Scan(
-            dst, chosen_there, missing_ok=True, folders=True, clashes=not delete, metadata=by_metadata
-        )
+        self._sides = Sides.of_run(src, dst, options, leave_out=inner, deleting=delete)
+        self._src_scan, self._dst_scan = self._sides.src_scan, self._sides.dst_scan
         self._attributes = Attributes.wished(src, dst, options)
         self._folders: Spool[Action] = Spool()
         self._accounts = Accounts(self._totals, move=move)
@@ -214,14 +218,14 @@ class Run:
             src_scan=self._src_scan,
             dst_scan=self._dst_scan,
             before_deletes=self._before_deletes,
-            # Where nothing is deleted, nothing comes first; the plan is read twice only if it is kept.
-            delete_mode=options.delete_mode if self.policy.delete else "after",
+            delete_mode=self._delete_mode,
             attempts=options.attempts,
             wait=options.attempts_wait,
             counted=self._counted,
         )
         try:
-            for outcome in chain(execution, self._broken(), self._finish(transfer)):
+            # What folders are called must not change before all else is done in them.
+            for outcome in chain(execution, self._broken(), self._finish(transfer), execution.respell()):
                 if not is_cancelled(outcome):
                     self._accounts.enter(outcome)
                     if self.observer is not None:
@@ -246,6 +250,7 @@ class Run:
         if src_info is not None and src_info.kind is not DIR:
             raise NotADirectory(scheme=self._src.scheme)
         actions: Iterable[Action] = decide(self._pairs(), self.policy, self._totals, every=self._options.every)
+        actions = chain(actions, self._sides.clashes())
         if not self._needs_whole_plan():
             return actions
         # A guard must know all deletes before the first change, and a rename has two ends: so the whole plan is
@@ -264,12 +269,12 @@ class Run:
     def _pairs(self) -> Iterable[Pair]:
         options = self._options
         if (options.traverse and options.check_dest) or self.policy.delete:
-            return pair(self._src_scan, self._dst_scan)
+            return self._sides.pairs()
         from .lookup import looked_up, unseen
 
         if not options.check_dest:
-            return unseen(self._src_scan)
-        return looked_up(self._src_scan, self._dst, self._dst_scan, workers=options.checkers)
+            return unseen(self._sides.source())
+        return looked_up(self._sides.source(), self._dst, self._dst_scan, workers=options.checkers)
 
     def _needs_whole_plan(self) -> bool:
         options = self._options
@@ -278,6 +283,12 @@ class Run:
         beside = bool(options.suffix) and options.backup is None
         early = self.policy.delete and options.delete_mode == "before"
         return guarded or beside or early or bool(options.order_by) or options.check_first or self._tracks
+
+    @property
+    def _delete_mode(self) -> str:
+        # Where nothing is deleted, nothing comes first; the plan is read twice only if it is kept.
+        mode = self._options.delete_mode if self.policy.delete else "after"
+        return "after" if mode == "during" and self._sides.late else mode
 
     @property
     def _tracks(self) -> bool:
@@ -400,12 +411,12 @@ class Run:
         if not able or not self._options.dir_times or self.policy.move:
             return
         done = ""
-        for folder in self._accounts.changed_dirs():
+        for folder, origin in self._accounts.changed_dirs():
             if folder == done or not folder:
                 continue
             done = folder
             try:
-                info = self._src.stat(folder)
+                info = self._src.stat(origin)
                 if info.mtime_ns is not None:
                     self._dst.set_modified(folder, info.mtime_ns)
             except StorageError:
@@ -422,8 +433,12 @@ class Run:
             return
         # Neither a list of files nor a plan names directories that come about with what is put into them.
         named = {action.path: action for action in self._folders}
-        for folder in sorted({*self._accounts.changed_dirs(), *named} - {""}, reverse=True):
-            yield named.get(folder) or Action(Verb.METADATA, folder, METADATA_DECIDES, ObjectInfo(folder, DIR))
+        origins = dict(self._accounts.changed_dirs())
+        for folder in sorted({*origins, *named} - {""}, reverse=True):
+            info = ObjectInfo(folder, DIR)
+            if (origin := origins.get(folder, folder)) != folder:
+                info = renamed(info, path=folder, origin=origin)
+            yield named.get(folder) or Action(Verb.METADATA, folder, METADATA_DECIDES, info)
 
 
 def _spooled(actions: Iterable[Action]) -> Spool[Action]:

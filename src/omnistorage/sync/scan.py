@@ -13,8 +13,11 @@ from omnistorage.core.walk import pages, walk
 from .filters import Filter
 from .marked import Marked
 from .metafilter import MetadataFilter
+from .model import origin_of
+from .spelling import Spelling
 
 Infos = list[ObjectInfo]
+Says = Callable[[ObjectInfo], bool]
 
 
 class Scan:
@@ -28,6 +31,7 @@ class Scan:
         folders: Name the directories above the files of a list, too.
         metadata: Which of the selected objects are wanted, by their metadata; all if None.
         clashes: Name a directory that stands where a list has a file.
+        spelling: Which names mean the same; None if each is a name of its own.
 
     Attributes:
         broken: Directory to the error that ended its listing early. What stands below one is not known, and
@@ -49,13 +53,17 @@ class Scan:
         folders: bool = False,
         metadata: MetadataFilter | None = None,
         clashes: bool = False,
+        spelling: Spelling | None = None,
     ) -> None:
         self.broken: dict[str, StorageError] = {}
         self.listed = 0
+        self._spelling = spelling
+        # What is not known, spelled as all of its spellings are.
+        self._unknown: set[str] = set()
         self._driver = driver
         self._filter = chosen
         self._missing_ok = missing_ok
-        self._leave_out = leave_out
+        self._leave_out = leave_out if leave_out is None else self._key(leave_out)
         self._folders = folders
         self._metadata = metadata
         self._clashes = clashes
@@ -73,12 +81,12 @@ class Scan:
 
         def allows(info: ObjectInfo) -> bool:
             try:
-                return info.kind is not FILE or wanted.allows(metadata_of(self._driver, info.path))
+                return info.kind is not FILE or wanted.allows(metadata_of(self._driver, origin_of(info)))
             except NotFound:
                 return False
             except StorageError as exc:
                 # Whether it is wanted is not known.
-                self._fail(info.path, exc)
+                self.fail(origin_of(info), exc)
                 return False
 
         for infos in self._selected():
@@ -103,18 +111,33 @@ class Scan:
 
     def complete(self, folder: str) -> bool:
         """Say whether the listings of ``folder`` and of all directories above it came to their end."""
-        if not self.broken:
+        unknown = self._unknown
+        if not unknown:
             return True
-        if "" in self.broken or folder in self.broken:
-            return False
-        return not any(folder.startswith(path + "/") for path in self.broken)
+        # The other side may spell it otherwise.
+        path = self._key(folder)
+        while path and path not in unknown:
+            path = parent(path)
+        return path not in unknown
 
     def knows(self, path: str) -> bool:
         """Say whether what stands at ``path``, or that nothing does, is known for sure."""
-        return not self.broken or (path not in self.broken and self.complete(parent(path)))
+        return not self._unknown or self.complete(path)
 
-    def _fail(self, folder: str, error: StorageError) -> None:
+    def protect(self, path: str) -> None:
+        """Let nothing be concluded from what this side does not have at ``path`` and below it."""
+        self._unknown.add(self._key(path))
+
+    def fail(self, folder: str, error: StorageError) -> None:
+        """Take it that what stands at ``folder`` and below it cannot be known."""
         self.broken[folder] = error
+        self.protect(folder)
+
+    def _key(self, path: str) -> str:
+        return path if self._spelling is None else self._spelling.key(path)
+
+    def _is_left_out(self, info: ObjectInfo) -> bool:
+        return self._leave_out is not None and self._key(info.path) == self._leave_out
 
     def _note(self, infos: Infos) -> None:
         self.listed += len(infos)
@@ -123,16 +146,15 @@ class Scan:
             self.left, self.folder = self.folder, folder
 
     def _all(self) -> Iterator[Infos]:
-        for infos in walk(self._driver, failed=self._fail):
+        for infos in walk(self._driver, failed=self.fail):
             self._note(infos)
             yield infos
 
     def _beside(self) -> Iterator[Infos]:
         """Leave out one directory: the destination, when it lies within the source."""
-        left_out = self._leave_out
-        for infos in walk(self._driver, enter=lambda info: info.path != left_out, failed=self._fail):
+        for infos in walk(self._driver, enter=lambda info: not self._is_left_out(info), failed=self.fail):
             self._note(infos)
-            if infos[-1].path != left_out:
+            if not self._is_left_out(infos[-1]):
                 yield infos
             elif len(infos) > 1:
                 yield infos[:-1]
@@ -146,7 +168,7 @@ class Scan:
                 selected = chosen.selects_dir(info.path)
             else:
                 selected = chosen.selects(info.path, info.size, info.mtime_ns)
-            if not selected or (left_out and inside(info.path, left_out)):
+            if not selected or (left_out and inside(self._key(info.path), left_out)):
                 return False
             return not (hidden and hidden(info.path if info.kind is DIR else parent(info.path)))
 
@@ -164,7 +186,7 @@ class Scan:
         def hidden(folder: str) -> bool:
             nonlocal last
             if last is None or last[0] != folder:
-                last = (folder, any(map(holds, ["", *_above(folder + "/")])))
+                last = (folder, any(map(holds, ["", *above(folder + "/")])))
             return last[1]
 
         def holds(folder: str) -> bool:
@@ -173,18 +195,31 @@ class Scan:
             except StorageError as exc:
                 if not folder:
                     raise
-                self._fail(folder, exc)
+                self.fail(folder, exc)
                 return True
 
         return hidden
 
     def _filtered(self) -> Iterator[Infos]:
+        enters, allows = self._selection()
+        if not self._enters_root():
+            return
+        for infos in walk(self._driver, enter=enters, failed=self.fail):
+            self._note(infos)
+            selected = [info for info in infos if allows(info)]
+            if selected:
+                yield selected
+
+    def _enters_root(self) -> bool:
+        markers = self._filter.marker_names
+        return not markers or Marked(self._driver, markers).marker("") is None
+
+    def _selection(self) -> tuple[Says, Says]:
+        """Return what says whether a walk goes into a directory, and whether an entry of one is selected."""
         chosen, markers, depth = self._filter, self._filter.marker_names, self._filter.depth
         marked = Marked(self._driver, markers)
-        if markers and marked.marker("") is not None:
-            return
 
-        def enter(info: ObjectInfo) -> bool:
+        def enters(info: ObjectInfo) -> bool:
             if depth is not None and info.path.count("/") + 1 >= depth:
                 return False
             return allows(info)
@@ -192,20 +227,16 @@ class Scan:
         def allows(info: ObjectInfo) -> bool:
             if info.kind is not DIR:
                 return chosen.allows_file(info.path, info.size, info.mtime_ns)
-            if info.path == self._leave_out or not chosen.allows_dir(info.path):
+            if self._is_left_out(info) or not chosen.allows_dir(info.path):
                 return False
             try:
                 return not markers or marked.marker(info.path) is None
             except StorageError as exc:
                 # Whether it is excluded is as unknown as what stands in it.
-                self._fail(info.path, exc)
+                self.fail(info.path, exc)
                 return False
 
-        for infos in walk(self._driver, enter=enter, failed=self._fail):
-            self._note(infos)
-            selected = [info for info in infos if allows(info)]
-            if selected:
-                yield selected
+        return enters, allows
 
     def _named(self) -> Iterator[Infos]:
         """Look at each path of a list instead of walking; one that is not there is not selected."""
@@ -219,13 +250,13 @@ class Scan:
             except (NotFound, NotADirectoryError, InvalidPath):  # a path that cannot be there is not there
                 continue
             except StorageError as exc:
-                self._fail(path, exc)
+                self.fail(path, exc)
                 continue
             self.listed += 1
             named = info.kind is FILE
             if named or (self._clashes and info.kind is DIR):
                 if self._folders:
-                    found += [ObjectInfo(above, DIR) for above in _above(path) if not last.startswith(above + "/")]
+                    found += [ObjectInfo(folder, DIR) for folder in above(path) if not last.startswith(folder + "/")]
                     last = path if named else f"{path}/"
                 found.append(info)
             if len(found) >= 1000:
@@ -235,6 +266,6 @@ class Scan:
             yield found
 
 
-def _above(path: str) -> list[str]:
+def above(path: str) -> list[str]:
     """Return the directories above a path, the topmost first."""
     return [path[:at] for at, letter in enumerate(path) if letter == "/" and at]

@@ -11,7 +11,7 @@ import msgspec
 
 from omnistorage.core.content import digest, same_content, same_streams
 from omnistorage.core.driver import Driver, PutItem
-from omnistorage.core.errors import Cancelled, Corrupted, NotFound, PermissionDenied, SourceChanged, StorageError
+from omnistorage.core.errors import Cancelled, Corrupted, NotFound, PermissionDenied, StorageError
 from omnistorage.core.hashes import hash_stream
 from omnistorage.core.info import ObjectInfo
 from omnistorage.core.options import PutOptions
@@ -303,29 +303,13 @@ class Transfer:
 
     def _rename(self, action: Action) -> Outcome:
         """Give an object of the destination the path that its twin has at the source."""
-        src, old = action.src, action.dst
-        assert src is not None
-        assert old is not None
-        dst, path = self._dst, action.path
-        try:
-            now = dst.stat(old.path)
-        except NotFound:
-            # An earlier attempt may have done it, and only the answer was lost.
-            self._prove(action)
-            return Outcome(action, verified="hash", renamed=True)
-        if now.size != old.size or now.mtime_ns != old.mtime_ns:
-            raise SourceChanged("changed since it was compared", op="move", path=old.path)
-        if dst.features.move:
-            dst.move(old.path, path)
-        else:
-            dst.copy(old.path, path)
-            dst.delete(old.path)
-        if src.mtime_ns != old.mtime_ns and src.mtime_ns is not None and dst.features.set_modified:
-            dst.set_modified(path, src.mtime_ns)
+        from .respelling import rename
+
+        rename(self._dst, action, self._prove)
         lost: tuple[str, ...] = ()
-        if self._attributes is not None and dst.features.set_metadata:
-            lost = self._attributes.settle_all(src, path)
-        return Outcome(action, verified="hash", renamed=True, lost=lost)
+        if self._attributes is not None and action.src is not None and self._dst.features.set_metadata:
+            lost = self._attributes.settle_all(action.src, action.path)
+        return Outcome(action, verified="hash" if action.src is not None else "", renamed=True, lost=lost)
 
     def _settle(self, action: Action) -> Outcome:
         """Let the metadata decide, and set it if it differs."""

@@ -69,6 +69,11 @@ class Renaming:
         names = [self.name(name, is_dir=True) if name else name for name in above]
         return "/".join((*names, self.name(last, is_dir=is_dir) if last else last))
 
+    def leaf(self, path: str) -> str:
+        """Return the path of a file that is called otherwise in the directory where it is; see ``name``."""
+        folder, slash, last = path.rpartition("/")
+        return folder + slash + self.name(last, is_dir=False)
+
     def __reduce__(self) -> tuple[object, ...]:
         return Renaming, (self._texts, self._now)
 
