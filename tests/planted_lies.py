@@ -290,6 +290,48 @@ class DoneCountsPartsOnly(Healthy):
         return Counts(super().begin_upload(path, options, size))
 
 
+@caught_by("test_upload_is_found")
+class FindingClaimed(Healthy):
+    features = claiming(finds_uploads=True)
+
+
+@caught_by("test_upload_of_other_bytes_begins_anew[other bytes]")
+class FindsUploadsOfOtherBytes(Healthy):
+    features = claiming(finds_uploads=True)
+
+    def begin_upload(self, path: str, options: PutOptions, size: int | None = None) -> Upload:
+        return _left_at(self, path) or super().begin_upload(path, options, size)
+
+
+@caught_by("test_upload_in_use_is_not_taken")
+class FindsUploadsInUse(Healthy):
+    features = claiming(finds_uploads=True)
+
+    def begin_upload(self, path: str, options: PutOptions, size: int | None = None) -> Upload:
+        found = _left_at(self, path) if options.origin == "these bytes" else None
+        return found or super().begin_upload(path, options, size)
+
+
+@caught_by("test_upload_that_is_over_is_not_found")
+class FindsWhatIsOver(Healthy):
+    def begin_upload(self, path: str, options: PutOptions, size: int | None = None) -> Upload:
+        class Stays(_Disturbed):
+            def abort(self) -> None:
+                return
+
+        return Stays(_left_at(self, path) or super().begin_upload(path, options, size))
+
+
+@caught_by("test_resume_of_other_bytes")
+class ResumesForAnybody(Healthy):
+    features = claiming(finds_uploads=True)
+
+
+def _left_at(driver: MemoryDriver, path: str) -> Upload | None:
+    found: Upload | None = next((one for one in driver._space.uploads.values() if one.path == path), None)
+    return found
+
+
 @caught_by("test_sweep")
 class SweepTakesHiddenFiles(Healthy):
     def sweep(self, path: str = "", *, older_than: float = 86400.0, noticed: bool = False) -> int:

@@ -203,14 +203,19 @@ class Driver:
         raise Unsupported
 
     def begin_upload(self, path: str, options: PutOptions, size: int | None = None) -> Upload:
-        """Begin to store an object in parts; ``size`` (bytes), if known, lets the driver choose the parts."""
+        """Begin to store an object in parts; ``size`` (bytes), if known, lets the driver choose the parts.
+
+        Nothing is ``done`` of it yet, unless ``features.finds_uploads`` and ``options.origin`` is what an unfinished
+        upload of this path was begun with, on which nobody works.
+        """
         raise Unsupported
 
     def resume_upload(self, path: str, token: str, options: PutOptions) -> Upload:
         """Go on with an upload that this or another process began.
 
         Raises:
-            NotFound: It was finished, aborted or swept.
+            NotFound: It was finished, aborted or swept. With ``options.origin``, where ``features.finds_uploads``:
+                also if it was begun with another one, or if somebody works on it.
         """
         raise Unsupported
 

@@ -45,6 +45,7 @@ class Features(msgspec.Struct, frozen=True):
         max_name: Longest part of a path in bytes of UTF-8, or None.
         max_path: Longest path in bytes of UTF-8, or None.
         local: Objects are files of this machine.
+        finds_uploads: ``begin_upload`` goes on with what a killed run left, if ``PutOptions.origin`` is the same.
         any_key: Keys are opaque: ``a//b``, ``./`` and ``../x`` are ordinary keys.
     """
 
@@ -80,6 +81,7 @@ class Features(msgspec.Struct, frozen=True):
     max_name: int | None = None
     max_path: int | None = None
     local: bool = False
+    finds_uploads: bool = False
     any_key: bool = False
 
 

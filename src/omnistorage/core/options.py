@@ -34,6 +34,9 @@ class PutOptions(msgspec.Struct, frozen=True, kw_only=True):
             copied. Its time of modification and mode are then those of that file.
         inplace: Write under the final name rather than a temporary one: less safe, but needs less space and keeps
             what hangs on the file itself (hard links, owner). Ignored where there is no such difference.
+        origin: For uploads in parts: a text that only these very bytes have. Where ``features.finds_uploads``,
+            ``begin_upload`` goes on with what an earlier run with the same text left, and the upload belongs to one
+            process at a time. A layer that changes bytes must change it, too, or drop it.
     """
 
     content_type: str | None = None
@@ -46,6 +49,7 @@ class PutOptions(msgspec.Struct, frozen=True, kw_only=True):
     consume: bool = False
     link: bool = False
     inplace: bool = False
+    origin: str | None = None
 
     def __reduce__(self) -> tuple[object, ...]:
         # A read-only mapping does not pickle by itself.

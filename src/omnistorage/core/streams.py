@@ -64,6 +64,8 @@ class Body(ABC):
     Attributes:
         size: Bytes, or None if not known before the end.
         local_path: The file of this machine that holds exactly these bytes, or None.
+        extent: Descriptor of an open file of this machine, and the position from which on its next ``size`` bytes are
+            exactly these; None if there is none. Several bodies may share it: leave its own position alone.
         progress: Called with the number of bytes that a driver moved by other means than reading the stream (the
             kernel); whoever reads the stream is seen doing so. May raise, to stop.
         ration: Called before that with the number of bytes a driver would move next by such means; returns how many
@@ -74,6 +76,7 @@ class Body(ABC):
 
     size: int | None = None
     local_path: str | None = None
+    extent: tuple[int, int] | None = None
     progress: Callable[[int], object] | None = None
     ration: Callable[[int], int] | None = None
     proof: Callable[[ByteStream], object] | None = None
@@ -262,6 +265,9 @@ class Upload(ABC):
     @abstractmethod
     def abort(self) -> None:
         """Throw the parts away; a second call does nothing."""
+
+    def leave(self) -> None:  # noqa: B027 -- most uploads hold nothing here
+        """Let go of what this process holds; the parts stay for whoever goes on. No call may follow."""
 
 
 # The class below io.IOBase: asking for that one itself goes by way of its metaclass, three times as slow.

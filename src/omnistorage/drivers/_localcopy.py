@@ -16,9 +16,9 @@ SMALL: Final = 256 << 10
 Progress = Callable[[int], object] | None
 Ration = Callable[[int], int] | None
 
-_STEP: Final = 64 << 20
-_CHUNK: Final = 1 << 20
-_CANNOT: Final = {
+STEP: Final = 64 << 20
+CHUNK: Final = 1 << 20
+CANNOT: Final = {
     errno.EXDEV,
     errno.ENOSYS,
     errno.EINVAL,
@@ -77,7 +77,7 @@ def _copy_span(source: int, target: int, limit: int, progress: Progress, ration:
     total = 0
     try:
         while total < limit:
-            step = min(limit - total, _STEP)
+            step = min(limit - total, STEP)
             done = os.copy_file_range(source, target, step if ration is None else ration(step))
             if not done:
                 break
@@ -88,7 +88,7 @@ def _copy_span(source: int, target: int, limit: int, progress: Progress, ration:
         # macOS has no such call.
         return _by_hand(source, target, limit, progress, ration)
     except OSError as exc:
-        if exc.errno not in _CANNOT:
+        if exc.errno not in CANNOT:
             raise
     # Some file systems (procfs, FUSE) answer 0 although there is more; reading is the judge.
     return total + _by_hand(source, target, limit - total, progress, ration)
@@ -97,7 +97,7 @@ def _copy_span(source: int, target: int, limit: int, progress: Progress, ration:
 def _by_hand(source: int, target: int, limit: int, progress: Progress, ration: Ration) -> int:
     total = 0
     while total < limit:
-        step = min(limit - total, _CHUNK)
+        step = min(limit - total, CHUNK)
         data = os.read(source, step if ration is None else ration(step))
         if not data:
             break
@@ -112,7 +112,7 @@ def _copy_sparse(source: int, target: int, limit: int, progress: Progress, ratio
     """Copy only what is data; a hole at the end is made by setting the length."""
     start = position = os.lseek(source, 0, os.SEEK_CUR)
     while position - start < limit:
-        data, hole = _next_data(source, position)
+        data, hole = next_data(source, position)
         if data > position:
             if progress is not None:
                 progress(min(data - position, limit))
@@ -132,7 +132,7 @@ def _copy_sparse(source: int, target: int, limit: int, progress: Progress, ratio
     return size
 
 
-def _next_data(source: int, position: int) -> tuple[int, int]:
+def next_data(source: int, position: int) -> tuple[int, int]:
     """Return where the next data begins and ends; both are the end of the file if there is only a hole."""
     try:
         data = os.lseek(source, position, os.SEEK_DATA)

@@ -89,6 +89,7 @@ class FileDriver(Driver):
         computes=frozenset(hashes.NAMES),
         max_name=255,
         local=True,
+        finds_uploads=True,
     )
 
     def __init__(self, options: Options | None = None) -> None:
@@ -322,7 +323,7 @@ class FileDriver(Driver):
 
     def begin_upload(self, path: str, options: PutOptions, size: int | None = None) -> Upload:
         self._refuse_parts_of_link(path)
-        return begin(self._target(path), path, options, self._fsync, special=self._special)
+        return begin(self._target(path), path, options, self._fsync, size, special=self._special)
 
     def resume_upload(self, path: str, token: str, options: PutOptions) -> Upload:
         self._refuse_parts_of_link(path)

@@ -25,6 +25,7 @@ _OFF = (
     "set_modified",
     "upload",
     "resume_upload",
+    "finds_uploads",
     "delete_many",
     "set_metadata",
     "if_absent",

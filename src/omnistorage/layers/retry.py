@@ -279,6 +279,7 @@ class _Again(Body):
     def __init__(self, body: Body) -> None:
         self.size = body.size
         self.local_path = body.local_path
+        self.extent = body.extent
         self.progress = body.progress
         self.ration = body.ration
         self.proof = body.proof

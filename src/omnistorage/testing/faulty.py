@@ -349,6 +349,9 @@ class _FaultyUpload(Upload):
     def abort(self) -> None:
         self._driver.around("abort", self._path, self._inner.abort)
 
+    def leave(self) -> None:
+        self._inner.leave()
+
 
 class _Again:
     """A page token that means: the same page once more."""

@@ -289,6 +289,9 @@ class _MockUpload(Upload):
     def abort(self) -> None:
         self._mock._do(Call("abort", {"path": self._path}), self._inner.abort)
 
+    def leave(self) -> None:
+        self._inner.leave()
+
 
 _VERBS = frozenset(name for name, verb in vars(Layer).items() if callable(verb) and name[0] != "_") - {
     "around",

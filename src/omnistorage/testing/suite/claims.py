@@ -66,6 +66,7 @@ class Claims(Suite):
         assert isinstance(features, Features)
         assert features.precision > 0
         assert features.upload or not features.resume_upload
+        assert features.upload or not features.finds_uploads
         assert features.hash or not features.computes
         assert features.max_name is None or features.max_name > 0
         assert not (features.any_key and features.mkdir)

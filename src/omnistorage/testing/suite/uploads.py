@@ -17,6 +17,7 @@ from omnistorage.testing.bodies import BodyBroke, BrokenBody, LyingBody, pattern
 from .base import Suite, keys, missing, nothing_at, together
 
 TAIL = b"the short last part"
+SAME = PutOptions(origin="these bytes")
 
 
 class Uploads(Suite):
@@ -203,6 +204,100 @@ class Uploads(Suite):
 
         with pytest.raises(NotFound):
             storage.driver.resume_upload("d/a", token, PutOptions())
+
+    def test_upload_is_found(self, storage: Storage) -> None:
+        """Who begins an upload of the same bytes goes on with what was left of one, and knows the safe parts."""
+        if not storage.features.finds_uploads:
+            missing(storage, "finds_uploads")
+        upload = storage.driver.begin_upload("d/a", SAME)
+        size = upload.part_size
+        upload.put_part(2, BytesBody(pattern(size, 2)))
+        upload.leave()
+        upload.leave()
+        unseen = keys(storage)
+        other = Guard(self.fresh(storage.driver))
+        again = other.begin_upload("d/a", SAME)
+        done = dict(again.done)
+        again.put_part(1, BytesBody(pattern(size, 1)))
+        again.put_part(3, BytesBody(TAIL))
+        again.finish()
+
+        assert unseen == []
+        assert done == {2: size}
+        assert _digest(storage.read_bytes("d/a")) == _digest(pattern(size, 1) + pattern(size, 2) + TAIL)
+        assert keys(storage) == ["d/a"]
+        other.close()
+
+    @pytest.mark.parametrize("origin", ["other bytes", None], ids=["other bytes", "unknown bytes"])
+    def test_upload_of_other_bytes_begins_anew(self, storage: Storage, origin: str | None) -> None:
+        """Parts of other bytes, or of bytes of which nothing is known, are never taken over."""
+        if not storage.features.upload:
+            missing(storage, "upload")
+        upload = storage.driver.begin_upload("d/a", SAME)
+        size = upload.part_size
+        upload.put_part(1, BytesBody(pattern(size, 1)))
+        upload.put_part(2, BytesBody(pattern(size, 1)))
+        upload.leave()
+        other = storage.driver.begin_upload("d/a", PutOptions(origin=origin))
+        done = dict(other.done)
+        other.put_part(1, BytesBody(TAIL))
+        other.finish()
+
+        assert done == {}
+        assert storage.read_bytes("d/a") == TAIL
+        assert keys(storage) == ["d/a"]
+
+    def test_upload_in_use_is_not_taken(self, storage: Storage) -> None:
+        """As long as somebody works on an upload, another one of the same bytes is another upload."""
+        if not storage.features.upload:
+            missing(storage, "upload")
+        one = storage.driver.begin_upload("d/a", SAME)
+        one.put_part(1, BytesBody(pattern(one.part_size)))
+        other = Guard(self.fresh(storage.driver))
+        two = other.begin_upload("d/a", SAME)
+        done = dict(two.done)
+        two.put_part(1, BytesBody(TAIL))
+        one.put_part(2, BytesBody(b"one's"))
+        one.finish()
+        middle = storage.read_bytes("d/a")
+        two.finish()
+
+        assert done == {}
+        assert _digest(middle) == _digest(pattern(one.part_size) + b"one's")
+        assert storage.read_bytes("d/a") == TAIL
+        other.close()
+
+    def test_upload_that_is_over_is_not_found(self, storage: Storage) -> None:
+        """After its end, good or bad, nothing is left of an upload to go on with."""
+        if not storage.features.upload:
+            missing(storage, "upload")
+        for end in ("finish", "abort"):
+            upload = storage.driver.begin_upload("d/a", SAME)
+            before = dict(upload.done)
+            upload.put_part(1, BytesBody(TAIL))
+            getattr(upload, end)()
+            again = storage.driver.begin_upload("d/a", SAME)
+            after = dict(again.done)
+            again.abort()
+
+            assert (before, after) == ({}, {}), end
+
+    def test_resume_of_other_bytes(self, storage: Storage) -> None:
+        """A token does not help whoever has other bytes, nor anybody while the upload is in use."""
+        if not (storage.features.finds_uploads and storage.features.resume_upload):
+            missing(storage, "finds_uploads")
+        upload = storage.driver.begin_upload("d/a", SAME)
+        token = upload.token or ""
+        upload.put_part(1, BytesBody(TAIL))
+        with pytest.raises(NotFound):
+            storage.driver.resume_upload("d/a", token, SAME)
+        upload.leave()
+        with pytest.raises(NotFound):
+            storage.driver.resume_upload("d/a", token, PutOptions(origin="other bytes"))
+        resumed = storage.driver.resume_upload("d/a", token, SAME)
+        resumed.finish()
+
+        assert storage.read_bytes("d/a") == TAIL
 
 
 def _digest(data: bytes) -> tuple[int, str]:
