@@ -266,6 +266,16 @@ class PartsInOrderOfArrival(Healthy):
         return Arrival(super().begin_upload(path, options, size))
 
 
+@caught_by("test_stored_is_what_will_be")
+class StoredIsAPart(Healthy):
+    def begin_upload(self, path: str, options: PutOptions, size: int | None = None) -> Upload:
+        class First(_Disturbed):
+            def stored(self) -> ByteStream | None:
+                return io.BytesIO(self.inner._parts[1])  # type: ignore[attr-defined]
+
+        return First(super().begin_upload(path, options, size))
+
+
 @caught_by("test_nothing_is_seen_before_finish")
 class PartsAreSeen(Healthy):
     def begin_upload(self, path: str, options: PutOptions, size: int | None = None) -> Upload:

@@ -299,6 +299,23 @@ def test_old_parts_are_swept_and_never_listed(driver: FileDriver, tmp_path: Path
     assert os.listdir(tmp_path) == []
 
 
+def test_record_alone_is_swept_at_once(driver: FileDriver, tmp_path: Path) -> None:
+    """Killed between giving the final name and removing the record: nobody can go on with it, whatever its age."""
+    begun(driver)
+    part, record = files_of(tmp_path)
+    driver.list("")
+    young = driver.sweep(noticed=True)
+    upload = driver.begin_upload("a", SAME)
+    part.rename(tmp_path / "a")
+    in_use = driver.sweep()
+    upload.leave()
+
+    assert (young, in_use) == (0, 0)
+    assert driver.sweep() == 1
+    assert not record.exists()
+    assert os.listdir(tmp_path) == ["a"]
+
+
 def test_left_upload_takes_no_calls(driver: FileDriver) -> None:
     """Whoever let go of an upload has it no more."""
     upload = driver.begin_upload("a", SAME)
@@ -347,11 +364,12 @@ def _sparse(path: Path, runs: list[tuple[int, int]]) -> bytes:
     at=st.integers(0, 20_000),
     length=st.integers(0, 60_000),
     kernel=st.sampled_from(["copies", "refuses", "gives nothing"]),
+    most=st.sampled_from([None, 1000, 1 << 20]),
 )
 def test_copy_range(
-    tmp_path: Path, runs: list[tuple[int, int]], start: int, at: int, length: int, kernel: str
+    tmp_path: Path, runs: list[tuple[int, int]], start: int, at: int, length: int, kernel: str, most: int | None
 ) -> None:
-    """Exactly the range arrives, whatever stood there, whatever the kernel can; the positions stay."""
+    """Exactly the range arrives, whatever stood there, whatever the kernel can, in pieces no larger than allowed."""
     source, target = tmp_path / "source", tmp_path / "target"
     data = _sparse(source, runs)
     old = bytearray(b"\xff" * 90_000)
@@ -364,11 +382,13 @@ def test_copy_range(
     with source.open("rb") as one, target.open("rb+") as two, pytest.MonkeyPatch.context() as patch:
         if kernel != "copies":
             patch.setattr(os, "copy_file_range", refuse if kernel == "refuses" else lambda *args: 0)
-        count = _localrange.copy_range(one.fileno(), start, two.fileno(), at, length, moved.append)
+        ration = None if most is None else lambda wanted: min(wanted, most)
+        count = _localrange.copy_range(one.fileno(), start, two.fileno(), at, length, moved.append, ration)
     wanted = data[start : start + length]
     old[at : at + len(wanted)] = wanted
 
     assert count == len(wanted) == sum(moved)
+    assert most is None or len(runs) > 1 or runs[0][1] or max(moved, default=0) <= most
     assert target.read_bytes() == old
 
 

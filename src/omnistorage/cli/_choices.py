@@ -45,6 +45,20 @@ _OPTIONS = (
     click.option("--create-empty-src-dirs", is_flag=True, help="Make folders that are empty at the source."),
     click.option("--verify", is_flag=True, help="Compare contents after each transfer; move always does."),
     click.option("--transfers", type=click.IntRange(1, 1024), default=4, show_default=True, help="Side by side."),
+    click.option(
+        "--multi-thread-cutoff",
+        type=_flags.SIZE,
+        default="32Mi",
+        show_default=True,
+        help="Send objects from so many bytes on part by part, so that they can be gone on with; off for never.",
+    ),
+    click.option(
+        "--multi-thread-streams",
+        type=click.IntRange(1, 256),
+        default=4,
+        show_default=True,
+        help="Parts of one object side by side, unless both sides are folders of this machine.",
+    ),
     click.option("--checkers", type=click.IntRange(1, 1024), default=8, help="Questions side by side."),
     click.option("--retries", type=int, default=3, show_default=True, help="Try what failed so often in all."),
     click.option("--retries-sleep", type=_flags.DURATION, default="0s", help="Wait so long before trying again."),
@@ -154,6 +168,8 @@ def options(given: dict[str, Any]) -> Options:
         attempts_wait=given.pop("retries_sleep") or 0.0,
         checkers=given.pop("checkers"),
         transfers=given.pop("transfers"),
+        part_cutoff=given.pop("multi_thread_cutoff"),
+        part_streams=given.pop("multi_thread_streams"),
         dry_run=given.pop("dry_run"),
     )
 

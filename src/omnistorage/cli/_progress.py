@@ -80,7 +80,7 @@ class Progress:
         renamed = f"{so_far.renamed} renamed, " if so_far.renamed else ""
         deleted = f"{so_far.deleted} deleted, " if so_far.deleted else ""
         return (
-            f"{format_size(so_far.bytes)} / {format_size(so_far.planned_bytes)}, "
+            f"{format_size(so_far.bytes + so_far.resumed)} / {format_size(so_far.planned_bytes)}, "
             f"{format_size(round(so_far.speed))}/s, ETA {left}, {so_far.transferred}/{so_far.planned} objects, "
             f"{renamed}{deleted}{so_far.listed} listed, {so_far.checked} checked, {so_far.errors} errors"
         )
@@ -88,12 +88,13 @@ class Progress:
     def _draw(self, tasks: dict[str, TaskID]) -> None:
         bars: Any = self._rich
         totals = self._totals()
-        moved = self.moving.progress(totals).bytes
+        so_far = self.moving.progress(totals)
+        there = so_far.bytes + so_far.resumed
         moving = {path: pair for path, pair in self.moving.now().items() if pair[1] >= _LARGE}
         words = f"{totals.transferred}/{totals.planned} objects, {totals.listed} listed"
         if "" not in tasks:
             tasks[""] = bars.tasks[0].id if bars.tasks else bars.add_task("", total=None)
-        bars.update(tasks[""], description=words, completed=moved, total=max(totals.planned_bytes, 1))
+        bars.update(tasks[""], description=words, completed=there, total=max(totals.planned_bytes, 1))
         for path in [path for path in tasks if path and path not in moving]:
             bars.remove_task(tasks.pop(path))
         for path, (done, size) in moving.items():

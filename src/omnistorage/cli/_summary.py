@@ -13,7 +13,7 @@ def lines(result: Result) -> list[str]:
         (
             "Transferred",
             f"{format_size(result.bytes)} / {format_size(result.planned_bytes)}, "
-            f"{_percent(result.bytes, result.planned_bytes)}, {format_size(round(rate))}/s",
+            f"{_percent(result.bytes + result.resumed, result.planned_bytes)}, {format_size(round(rate))}/s",
         ),
         (
             "Transferred",
@@ -21,6 +21,8 @@ def lines(result: Result) -> list[str]:
         ),
         ("Checks", f"{result.checked} compared, {result.listed} listed"),
     ]
+    if result.resumed:
+        rows.append(("Resumed", f"{format_size(result.resumed)} that an earlier run had sent"))
     if result.renamed:
         rows.append(("Renamed", f"{result.renamed} (by content)"))
     if result.backed_up:

@@ -216,11 +216,16 @@ class Job(msgspec.Struct):
                 run.observer = log
             elif progress.shown:
                 run.observer = progress
-            for outcome in run:
-                if reports.active:
-                    report(outcome, reports, dry_run=self.options.dry_run)
-                if talkative or outcome.error is not None or outcome.action.verb is Verb.SKIP:
-                    self._say(outcome)
+            try:
+                for outcome in run:
+                    if reports.active:
+                        report(outcome, reports, dry_run=self.options.dry_run)
+                    if talkative or outcome.error is not None or outcome.action.verb is Verb.SKIP:
+                        self._say(outcome)
+            finally:
+                # Also after Ctrl-C: whoever stopped it wants to know whether it was in vain.
+                for path, (done, count) in run.kept.items():
+                    self.console.notice(path, f"{done} of {count} parts are kept; the next run goes on")
         self._tell(run.totals, progress.moving)
 
     def _note(self, line: str, totals: Result, moving: Moving) -> None:

@@ -149,6 +149,9 @@ class LayeredUpload(Upload):
     def abort(self) -> None:
         self._layer.around("abort", self._path, self.inner.abort)
 
+    def stored(self) -> ByteStream | None:
+        return self._layer.around("stored", self._path, self.inner.stored)
+
     def leave(self) -> None:
         # Not around: it asks the service for nothing.
         self.inner.leave()

@@ -266,6 +266,14 @@ class Upload(ABC):
     def abort(self) -> None:
         """Throw the parts away; a second call does nothing."""
 
+    def stored(self) -> ByteStream | None:
+        """Open what has been stored as the object that it will be; None where that cannot be read before the end.
+
+        Raises:
+            Truncated: A part is missing.
+        """
+        return None
+
     def leave(self) -> None:  # noqa: B027 -- most uploads hold nothing here
         """Let go of what this process holds; the parts stay for whoever goes on. No call may follow."""
 

@@ -6,20 +6,29 @@ import errno
 import os
 from typing import Final
 
-from ._localcopy import CANNOT, CHUNK, STEP, Progress, next_data
+from ._localcopy import CANNOT, CHUNK, STEP, Progress, Ration, next_data
 
 _ZEROS: Final = bytes(64 << 10)
 
 
-def copy_range(source: int, start: int, target: int, at: int, length: int, progress: Progress = None) -> int:
+def copy_range(
+    source: int,
+    start: int,
+    target: int,
+    at: int,
+    length: int,
+    progress: Progress = None,
+    ration: Ration = None,
+) -> int:
     """Copy ``length`` bytes from ``start`` on to the position ``at``; return how many there were.
 
     The kernel copies them, sharing blocks where the file system can. Holes stay holes, also where the target held
-    something before. The positions of the two files are not used, so that other threads may do the same with them.
+    something before, and pass any limit; for ``progress`` and ``ration`` see ``Body``. The positions of the two files
+    are not used, so that other threads may do the same with them.
     """
     about = os.fstat(source)
     if about.st_blocks * 512 >= about.st_size or not hasattr(os, "SEEK_DATA"):
-        return _copy_data(source, start, target, at, length, progress)
+        return _copy_data(source, start, target, at, length, progress, ration)
     position, end = start, min(start + length, about.st_size)
     while position < end:
         data, hole = next_data(source, position)
@@ -31,7 +40,7 @@ def copy_range(source: int, start: int, target: int, at: int, length: int, progr
             position += count
             continue
         wanted = min(hole, end) - position
-        count = _copy_data(source, position, target, at + position - start, wanted, progress)
+        count = _copy_data(source, position, target, at + position - start, wanted, progress, ration)
         position += count
         if count < wanted:
             break
@@ -45,12 +54,15 @@ def write_at(target: int, data: bytes | memoryview, at: int) -> None:
         done += os.pwrite(target, memoryview(data)[done:], at + done)
 
 
-def _copy_data(source: int, start: int, target: int, at: int, length: int, progress: Progress) -> int:
+def _copy_data(source: int, start: int, target: int, at: int, length: int, progress: Progress, ration: Ration) -> int:
     total = 0
     try:
         # macOS has no such call.
         while hasattr(os, "copy_file_range") and total < length:
-            count = os.copy_file_range(source, target, min(length - total, STEP), start + total, at + total)
+            step = min(length - total, STEP)
+            if ration is not None:
+                step = ration(step)
+            count = os.copy_file_range(source, target, step, start + total, at + total)
             if not count:
                 break
             total += count
@@ -60,7 +72,11 @@ def _copy_data(source: int, start: int, target: int, at: int, length: int, progr
         if exc.errno not in CANNOT:
             raise
     # Some file systems (procfs, FUSE) answer 0 although there is more; reading is the judge.
-    while total < length and (data := os.pread(source, min(length - total, CHUNK), start + total)):
+    while total < length:
+        step = min(length - total, CHUNK)
+        data = os.pread(source, step if ration is None else ration(step), start + total)
+        if not data:
+            break
         write_at(target, data, at + total)
         total += len(data)
         if progress is not None:

@@ -38,6 +38,10 @@ PRIVATE_FOLDER: Final = 0o700
 """Permissions of what is to get its own later: until then nobody else may look into it."""
 
 _NEW: Final = os.O_RDWR | os.O_CREAT | os.O_EXCL | CLOEXEC | NOFOLLOW | BINARY
+PARTS: Final = ".part"
+RECORD: Final = ".done"
+"""How the names of the two files of an upload end; what else they have in common is its token."""
+
 _NASCENT: Final = 2.0
 """Seconds for which an empty file counts as one that is about to be locked."""
 
@@ -222,8 +226,13 @@ def sweep_folder(folder: str, *, older_than: float) -> tuple[int, list[str]]:
         with os.scandir(folder) as entries:
             for entry in entries:
                 if entry.name.startswith(TEMP):
-                    # A new one may not have its lock yet.
-                    least = older_than if entry.stat(follow_symlinks=False).st_size else max(older_than, _NASCENT)
+                    least = older_than
+                    if not entry.stat(follow_symlinks=False).st_size:
+                        # A new one may not have its lock yet.
+                        least = max(older_than, _NASCENT)
+                    elif entry.name.endswith(RECORD) and not _has_parts(entry.path):
+                        # Killed at the very end: its object has its name, and nobody can go on with anything.
+                        least = 0.0
                     swept += remove_abandoned(entry.path, older_than=least)
                 elif entry.is_dir(follow_symlinks=False):
                     folders.append(entry.path)
@@ -277,6 +286,10 @@ def _make_each(folder: str, mode: int) -> None:
     except FileExistsError:
         if not os.path.isdir(folder):
             raise
+
+
+def _has_parts(record: str) -> bool:
+    return os.path.lexists(record.removesuffix(RECORD) + PARTS)
 
 
 def _open_unique(folder: str, mode: int) -> tuple[int, str]:

@@ -27,15 +27,18 @@ from omnistorage.core.errors import IsADirectory, NotFound, Truncated
 from omnistorage.core.info import FILE, ObjectInfo
 from omnistorage.core.localnames import TEMP
 from omnistorage.core.options import PutOptions
-from omnistorage.core.streams import Body, Upload, copy_stream
+from omnistorage.core.streams import Body, ByteStream, Upload, copy_stream
 
 from ._localmeta import finish, folder_mode, mode_before
 from ._localrange import copy_range, write_at
+from ._localstream import LocalStream
 from ._localtemp import (
     BINARY,
     CLOEXEC,
     NOFOLLOW,
+    PARTS,
     PRIVATE_FILE,
+    RECORD,
     Fsync,
     lock,
     make_folders,
@@ -122,7 +125,7 @@ class LocalUpload(Upload):
         self._special = special
         self._fsync: Fsync = fsync
         stem = _stem(place, token)
-        self._temp, self._record = stem + ".part", stem + ".done"
+        self._temp, self._record = stem + PARTS, stem + RECORD
         self._lock = threading.Lock()
         self._done: dict[int, int] = {}
         self._read = 0
@@ -140,8 +143,9 @@ class LocalUpload(Upload):
         # Only if need be: ext4 makes whoever closes a file that was emptied wait until it is on its way to the disk.
         if os.fstat(self._fd).st_size:
             os.ftruncate(self._fd, 0)
-        if size is not None:
-            self.part_size = max(_PART, -(-size // _MOST >> 20) << 20)
+        self.part_size = _PART
+        if size is not None and size > _PART * _MOST:
+            self.part_size = -(-size // _MOST >> 20) << 20
         origin = "-" if self._options.origin is None else _digest(self._options.origin)
         os.write(self._log, f"parts of {self.part_size} of {origin}\n".encode())
 
@@ -187,12 +191,18 @@ class LocalUpload(Upload):
             self._check_open()
             self._note(number, size)
 
+    def stored(self) -> ByteStream:
+        with self._lock:
+            self._check_open()
+            self._settle()
+            stream = LocalStream(os.dup(self._fd), self._path, os.fstat(self._fd))
+        stream.seek(0)
+        return stream
+
     def finish(self) -> ObjectInfo:
         with self._lock:
             self._check_open()
-            self._read_record()
-            size = self._check_whole()
-            os.ftruncate(self._fd, size)
+            size = self._settle()
             options = self._options
             mtime_ns, held = finish(self._fd, options, special=self._special)
             publish(self._fd, self._temp, self._place, if_absent=options.if_absent, fsync=self._fsync)
@@ -224,7 +234,7 @@ class LocalUpload(Upload):
         end = position + self.part_size
         if body.extent is not None and body.size is not None and body.size <= self.part_size:
             source, start = body.extent
-            size = copy_range(source, start, self._fd, position, body.size, body.progress)
+            size = copy_range(source, start, self._fd, position, body.size, body.progress, body.ration)
             body.check()
             if size != body.size:
                 raise Truncated(f"{body.size} bytes were announced, {size} came", path=self._path)
@@ -251,17 +261,21 @@ class LocalUpload(Upload):
         if self._fd < 0 or not os.path.lexists(self._temp):
             raise NotFound("the upload was finished or aborted before", path=self._path)
 
-    def _check_whole(self) -> int:
-        """Return the size of the object.
+    def _settle(self) -> int:
+        """Give the hidden file the size of the object, and return it.
 
         Raises:
             Truncated: A part is missing, or one before the last is short.
         """
+        self._read_record()
         last = max(self._done, default=0)
         for number in range(1, last):
             if self._done.get(number) != self.part_size:
                 raise Truncated(f"part {number} of {last} is missing or short", path=self._path)
-        return (last - 1) * self.part_size + self._done[last] if last else 0
+        size = (last - 1) * self.part_size + self._done[last] if last else 0
+        if os.fstat(self._fd).st_size != size:
+            os.ftruncate(self._fd, size)
+        return size
 
     def _close(self) -> None:
         # While it is locked: a moment later it may be that of somebody else.
@@ -317,14 +331,14 @@ def _open(stem: str, flags: int, mode: int, *, shared: bool) -> Files:
         NotFound: Somebody has them who does not share them, or has taken them away.
         FileNotFoundError: They are not there.
     """
-    fd = os.open(stem + ".part", _OPEN | flags, mode)
+    fd = os.open(stem + PARTS, _OPEN | flags, mode)
     try:
-        log = os.open(stem + ".done", _OPEN | os.O_APPEND | flags, 0o600)
+        log = os.open(stem + RECORD, _OPEN | os.O_APPEND | flags, 0o600)
     except BaseException:
         os.close(fd)
         raise
     free = lock(fd, shared=shared) is not False and lock(log, shared=shared) is not False
-    if free and _is_alone(stem + ".part", fd) and _is_alone(stem + ".done", log):
+    if free and _is_alone(stem + PARTS, fd) and _is_alone(stem + RECORD, log):
         return fd, log
     os.close(fd)
     os.close(log)
@@ -339,7 +353,7 @@ def _claim(stem: str, mode: int) -> Files | None:
     """
     for _ in range(_ATTEMPTS):
         try:
-            log = os.open(stem + ".done", _OPEN | os.O_APPEND | os.O_CREAT, 0o600)
+            log = os.open(stem + RECORD, _OPEN | os.O_APPEND | os.O_CREAT, 0o600)
         except OSError:
             # Something of another kind, or of another user; or the folder is not ours, which the caller will meet.
             return None
@@ -347,10 +361,10 @@ def _claim(stem: str, mode: int) -> Files | None:
         if not free:
             if free is None:
                 # No locks here: nobody takes it for his, so it must not stay.
-                unlink_quietly(stem + ".done")
+                unlink_quietly(stem + RECORD)
             os.close(log)
             return None
-        fd = _claim_part(stem + ".part", log, mode) if _is_alone(stem + ".done", log) else -1
+        fd = _claim_part(stem + PARTS, log, mode) if _is_alone(stem + RECORD, log) else -1
         if fd >= 0:
             return fd, log
         os.close(log)

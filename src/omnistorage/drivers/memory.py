@@ -267,6 +267,9 @@ class _MemoryUpload(Upload):
             raise Truncated(f"{body.size} bytes were announced, {len(data)} came")
         self._parts[number] = data
 
+    def stored(self) -> ByteStream:
+        return io.BytesIO(b"".join(self._parts[n] for n in sorted(self._parts)))
+
     def finish(self) -> ObjectInfo:
         if self._space.uploads.get(self.id) is not self:
             raise NotFound("the upload was finished or aborted before")

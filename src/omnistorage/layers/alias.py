@@ -18,11 +18,15 @@ T = TypeVar("T")
 
 
 class Alias(Layer):
-    """Shows the object ``real`` of the inner driver as ``shown``, and nothing else; reading and deleting only."""
+    """Shows the object ``real`` of the inner driver as ``shown``, and nothing else; reading and deleting only.
+
+    Attributes:
+        real: The key that the object has there.
+    """
 
     def __init__(self, inner: Driver, real: str, shown: str) -> None:
         super().__init__(inner)
-        self._real = real
+        self.real = real
         self._shown = shown
         one = inner.features
         # Only what is forwarded below is still true.
@@ -72,12 +76,12 @@ class Alias(Layer):
 
     def identity(self) -> tuple[str, ...]:
         # Under another name it lies nowhere: its folder and that name together would be a different object.
-        return self.inner.identity() if self._real == self._shown else ("alias", str(id(self)), "")
+        return self.inner.identity() if self.real == self._shown else ("alias", str(id(self)), "")
 
     def __reduce__(self) -> tuple[object, ...]:
-        return Alias, (self.inner, self._real, self._shown)
+        return Alias, (self.inner, self.real, self._shown)
 
     def _behind(self, path: str) -> str:
         if path != self._shown:
             raise NotFound(path=path)
-        return self._real
+        return self.real

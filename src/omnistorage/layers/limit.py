@@ -255,6 +255,7 @@ class _LimitedBody(Body):
         self.local_path = body.local_path if keep_path else None
         self.progress = body.progress
         self.proof = body.proof
+        self.extent = body.extent
         inside = body.ration
         self.ration = gate.ration if inside is None else lambda wanted: gate.ration(inside(wanted))
         self._body = body

@@ -42,6 +42,7 @@ class Accounts:
         if verb is Verb.COPY:
             totals.transferred += 1
             totals.bytes += outcome.bytes
+            totals.resumed += outcome.resumed
             totals.server_moves += outcome.renamed
             totals.unverified += outcome.verified == "size"
             totals.deleted_sources += self._move

@@ -53,6 +53,18 @@ class Moved(msgspec.Struct, frozen=True, tag="moved", tag_field="event"):
     bytes: int
 
 
+class Resumed(msgspec.Struct, frozen=True, tag="resumed", tag_field="event"):
+    """A large transfer goes on where an earlier run ended.
+
+    Attributes:
+        path: Key at the destination.
+        bytes: Bytes that need not be moved.
+    """
+
+    path: str
+    bytes: int
+
+
 class Ended(msgspec.Struct, frozen=True, tag="ended", tag_field="event"):
     """Something has been done, or has failed.
 
@@ -78,6 +90,7 @@ class Progress(msgspec.Struct, frozen=True, tag="progress", tag_field="event"):
 
     Attributes:
         bytes: Bytes moved so far, also of transfers that run.
+        resumed: Bytes of these transfers that an earlier run had moved.
         planned_bytes: Bytes of the transfers that were decided on so far.
         transferred: Objects transferred.
         planned: Transfers decided on.
@@ -103,6 +116,7 @@ class Progress(msgspec.Struct, frozen=True, tag="progress", tag_field="event"):
     speed: float
     eta: float | None
     elapsed: float
+    resumed: int = 0
 
 
 class Finished(msgspec.Struct, frozen=True, tag="finished", tag_field="event"):
@@ -119,7 +133,7 @@ class Finished(msgspec.Struct, frozen=True, tag="finished", tag_field="event"):
     progress: Progress
 
 
-AnyEvent = Began | Moved | Ended | Progress | Finished
+AnyEvent = Began | Moved | Resumed | Ended | Progress | Finished
 
 
 class Moving:
@@ -127,10 +141,11 @@ class Moving:
 
     def __init__(self) -> None:
         self._moving: dict[str, tuple[int, int]] = {}
+        self._resumed: dict[str, int] = {}
         self._lock = threading.Lock()
         self._began = time.monotonic()
 
-    def take(self, event: Event) -> Began | Moved | Ended:
+    def take(self, event: Event) -> Began | Moved | Resumed | Ended:
         """Note what a run says, from any thread; return the typed event."""
         path = event.path
         with self._lock:
@@ -141,7 +156,14 @@ class Moving:
                 done, size = self._moving.get(path, (0, 0))
                 self._moving[path] = (done + event.bytes, size)
                 return Moved(path, done + event.bytes)
+            if event.kind == "resumed":
+                done, size = self._moving.get(path, (0, 0))
+                # What is left to be moved is what there is to show.
+                self._moving[path] = (done, max(size - event.bytes, 0))
+                self._resumed[path] = event.bytes
+                return Resumed(path, event.bytes)
             self._moving.pop(path, None)
+            self._resumed.pop(path, None)
         assert event.outcome is not None
         return ended(event.outcome)
 
@@ -155,7 +177,9 @@ class Moving:
         moved = totals.bytes + sum(done for done, _ in self.now().values())
         elapsed = time.monotonic() - self._began
         speed = moved / elapsed if elapsed > 0 else 0.0
-        left = max(totals.planned_bytes - moved, 0)
+        with self._lock:
+            resumed = totals.resumed + sum(self._resumed.values())
+        left = max(totals.planned_bytes - moved - resumed, 0)
         return Progress(
             bytes=moved,
             planned_bytes=totals.planned_bytes,
@@ -169,6 +193,7 @@ class Moving:
             speed=speed,
             eta=left / speed if speed else None if left else 0.0,
             elapsed=elapsed,
+            resumed=resumed,
         )
 
 

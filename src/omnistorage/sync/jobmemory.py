@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
 
@@ -13,6 +13,7 @@ from omnistorage.core.redact import redacted_text
 
 from .fingerprint import Fingerprint, is_lasting, seal
 from .jobfiles import JobFiles, decode, encode
+from .uploads import UploadRecord
 
 if TYPE_CHECKING:
     from .jobstore import JobStore
@@ -20,29 +21,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _BATCH: Final = 1000
-
-
-class UploadRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """How to go on with an upload in parts.
-
-    Attributes:
-        token: For ``Driver.resume_upload``.
-        part_size: Bytes of each part but the last.
-        source: The version of the source that the parts are of.
-        size: Bytes of the whole, or None.
-        temp: What else whoever uploads wants to remember; anything that JSON can hold.
-        saved: Bytes that were stored at the last note.
-        boot: What the kernel called its life when this was noted (``Journal.boot``); the journal fills it in. In
-            another life, what was written without forcing it to the disk may be lost.
-    """
-
-    token: str
-    part_size: int
-    source: Fingerprint
-    size: int | None = None
-    temp: Mapping[str, Any] = {}
-    saved: int = 0
-    boot: str = ""
 
 
 class JobMemory:

@@ -29,7 +29,8 @@ import msgspec
 from .fingerprint import Fingerprint
 from .jobfiles import JobFiles, Order, prune, shown_address, without_secrets
 from .joblock import BEAT, JobLock, Locked, Record, boot_id
-from .jobmemory import JobMemory, UploadRecord
+from .jobmemory import JobMemory
+from .uploads import UploadRecord
 
 if TYPE_CHECKING:
     from omnistorage.core.driver import Driver

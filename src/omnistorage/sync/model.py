@@ -162,6 +162,7 @@ class Outcome(msgspec.Struct, frozen=True):
         renamed: The service renamed; no bytes were moved.
         backup: Name under which the old version was kept, or empty.
         lost: Names of metadata that the destination was given and did not keep.
+        resumed: Bytes of the object that an earlier run had moved.
     """
 
     action: Action
@@ -171,15 +172,18 @@ class Outcome(msgspec.Struct, frozen=True):
     renamed: bool = False
     backup: str = ""
     lost: tuple[str, ...] = ()
+    resumed: int = 0
 
 
 class Event(msgspec.Struct, frozen=True):
     """Something that happened, for progress displays.
 
     Attributes:
-        kind: ``begin`` and ``bytes`` (of a transfer that takes a while: 1 MiB or more), ``end`` (of any action).
+        kind: ``begin`` and ``bytes`` (of a transfer that takes a while: 1 MiB or more), ``resumed`` (of one that an
+            earlier run began), ``end`` (of any action).
         path: What it is about.
-        bytes: Size for ``begin``, bytes since the last event for ``bytes``.
+        bytes: Size for ``begin``, bytes since the last event for ``bytes``, those that need not be moved for
+            ``resumed``.
         outcome: For ``end``.
     """
 
@@ -203,6 +207,7 @@ class Result(msgspec.Struct):
         planned_bytes: Their size.
         transferred: Objects copied or moved.
         bytes: Bytes moved.
+        resumed: Bytes of those objects that an earlier run had moved.
         touched: Objects whose time of modification was set.
         metadata_set: Objects and directories that were there, and whose metadata was set.
         metadata_lost: Those of which the destination did not keep all metadata (an owner that only root may set).
@@ -232,6 +237,7 @@ class Result(msgspec.Struct):
     planned_bytes: int = 0
     transferred: int = 0
     bytes: int = 0
+    resumed: int = 0
     touched: int = 0
     metadata_set: int = 0
     metadata_lost: int = 0

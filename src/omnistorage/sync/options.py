@@ -67,6 +67,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         attempts: How often a transfer or delete is tried in all, if its failure may pass.
         attempts_wait: Seconds between two rounds of attempts.
         transfers: Transfers side by side.
+        part_cutoff: Objects from so many bytes on are sent part by part, so that a run after one that was killed goes
+            on from the last part; None sends each in one go.
+        part_streams: Parts of one object side by side, where not both sides are files of this machine.
         checkers: Questions to storages side by side.
         dry_run: Change nothing; find out what would be done.
         every: Report objects that need nothing as well.
@@ -115,6 +118,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int = 1
     attempts_wait: float = 0.0
     transfers: int = 4
+    part_cutoff: int | None = 32 << 20
+    part_streams: int = 4
     checkers: int = 8
     dry_run: bool = False
     every: bool = False

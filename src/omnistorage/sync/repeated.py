@@ -40,7 +40,14 @@ def state_of(transfer: dict[str, Any]) -> dict[str, Any]:
     admission = transfer["_admission"]
     asks = admission is not None and admission.counts_bytes
     left_here = dict.fromkeys(("_observer", "_admission", "_journal", "_stop"))
-    return {**transfer, **left_here, "_must_ask": asks, "_repeats": True}
+    large = transfer["_large"]
+    return {
+        **transfer,
+        **left_here,
+        "_large": None if large is None else large.forgetful(),
+        "_must_ask": asks,
+        "_repeats": True,
+    }
 
 
 def look_again(driver: Driver, action: Action) -> Action:

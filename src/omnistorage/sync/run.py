@@ -30,6 +30,7 @@ from .guards import (
     refuse_overlap,
     relation,
 )
+from .large import Large
 from .limits import Admission
 from .model import METADATA_DECIDES, Action, Event, Observer, Outcome, Pair, Result, Verb, renamed
 from .options import Options, policy_for
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from .journal import Journal
+    from .uploads import Uploads
 
 
 _LIMIT_CODES = {"max_transfer": 8, "max_duration": 10}
@@ -60,6 +62,8 @@ class Run:
     Attributes:
         observer: Gets the events.
         journal: Remembers what was done, for the case that the run is interrupted; whoever set it closes it.
+        uploads: Remembers the uploads of large objects; by default that is the journal.
+        kept: Large objects that failed, and how many parts of how many are kept for the next run.
     """
 
     @classmethod
@@ -161,6 +165,8 @@ class Run:
         self._options = options
         self.observer = observer
         self.journal: Journal | None = None
+        self.uploads: Uploads | None = None
+        self.kept: dict[str, tuple[int, int]] = {}
         self._executor = executor
         self.policy = policy_for(src, dst, options, delete=delete, move=move)
         within = relation(src, dst)
@@ -194,6 +200,8 @@ class Run:
         began = time.monotonic()
         totals, options = self._totals, self._options
         admission = Admission(options.max_transfer, options.cutoff, options.max_duration)
+        large = Large(self._dst, options.part_cutoff, options.part_streams, self.uploads or self.journal)
+        self.kept = large.kept
         transfer = Transfer(
             self._src,
             self._dst,
@@ -208,6 +216,7 @@ class Run:
             attributes=self._attributes,
             approve=self._approve,
             journal=self.journal,
+            large=large,
         )
         near = self._src.features.local and self._dst.features.local
         execution = Execution(
@@ -255,15 +264,13 @@ class Run:
             return actions
         # A guard must know all deletes before the first change, and a rename has two ends: so the whole plan is
         # made first.
-        whole: Spool[Action] = Spool()
-        for action in actions:
-            whole.append(action)
+        whole = Spool(actions)
         whole = self._with_renames(whole)
         self._refuse_deletes(whole)
         if self._options.order_by:
             from .ordering import ordered, parse_order
 
-            return _spooled(ordered(whole, parse_order(self._options.order_by)))
+            return Spool(ordered(whole, parse_order(self._options.order_by)))
         return whole
 
     def _pairs(self) -> Iterable[Pair]:
@@ -303,7 +310,7 @@ class Run:
         renames = Renames(self._src, self._dst, self.policy, options.rename_by, workers=options.checkers)
         if not renames.possible:
             return whole
-        found = _spooled(renames.find(whole, self._src_scan.knows))
+        found = Spool(renames.find(whole, self._src_scan.knows))
         whole.close()
         return found
 
@@ -439,10 +446,3 @@ class Run:
             if (origin := origins.get(folder, folder)) != folder:
                 info = renamed(info, path=folder, origin=origin)
             yield named.get(folder) or Action(Verb.METADATA, folder, METADATA_DECIDES, info)
-
-
-def _spooled(actions: Iterable[Action]) -> Spool[Action]:
-    spool: Spool[Action] = Spool()
-    for action in actions:
-        spool.append(action)
-    return spool

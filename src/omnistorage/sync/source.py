@@ -25,13 +25,15 @@ class SourceBody(Body):
     """An object of the source, as something that the destination can store.
 
     Attributes:
+        driver: Where it stands.
+        info: What a listing said of it.
         proven: What was stored has been compared with the source.
         before_end: Called when all has arrived and is right, before the object appears.
     """
 
     def __init__(self, driver: Driver, info: ObjectInfo, moved: Moved | None) -> None:
-        self._driver = driver
-        self._info = info
+        self.driver = driver
+        self.info = info
         self.size = info.size
         self.proven = False
         self.before_end: Callable[[], object] | None = None
@@ -40,26 +42,26 @@ class SourceBody(Body):
             self.progress = self._report
 
     def open(self) -> ByteStream:
-        stream = self._stream = self._driver.get(origin_of(self._info))
+        stream = self._stream = self.driver.get(origin_of(self.info))
         return stream if self.progress is None else WatchedStream(stream, self._report)
 
     def check(self) -> None:
         # Where asking is free. Elsewhere a whole object is sent by one answer, and cannot change midway.
-        if self._driver.features.local:
-            then = self._info
+        if self.driver.features.local:
+            then = self.info
             try:
                 now = os.fstat(self._stream.fileno())  # type: ignore[attr-defined]
                 same = now.st_size == then.size and now.st_mtime_ns == then.mtime_ns
             except (AttributeError, io.UnsupportedOperation):
-                info = self._driver.stat(origin_of(then))
+                info = self.driver.stat(origin_of(then))
                 same = info.size == then.size and info.mtime_ns == then.mtime_ns
             if not same:
-                raise SourceChanged(op="get", path=origin_of(then), scheme=self._driver.scheme)
+                raise SourceChanged(op="get", path=origin_of(then), scheme=self.driver.scheme)
         if self.before_end is not None:
             self.before_end()
 
     def _report(self, count: int) -> None:
-        self._moved(count, self._info.path)
+        self._moved(count, self.info.path)
 
 
 class WatchedStream(io.RawIOBase):

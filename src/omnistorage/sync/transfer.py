@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -23,6 +24,7 @@ from .backup import Backup
 from .compare import wants_touch
 from .elsewhere import Elsewhere
 from .fingerprint import Fingerprint
+from .large import Large
 from .limits import Admission
 from .model import (
     CONTENTS_DIFFER,
@@ -69,6 +71,7 @@ class Transfer:
         attributes: Carries metadata; None if none is to be kept.
         approve: Asked before each change; False leaves that one out.
         journal: Remembers what was found to be equal, so that a run which is interrupted need not look again.
+        large: Stores large objects; None to store them as all others.
     """
 
     def __init__(
@@ -87,6 +90,7 @@ class Transfer:
         attributes: Attributes | None = None,
         approve: Callable[[Action], bool] | None = None,
         journal: JobMemory | None = None,
+        large: Large | None = None,
     ) -> None:
         self._src = src
         self._dst = dst
@@ -100,6 +104,7 @@ class Transfer:
         self._elsewhere = elsewhere
         self._attributes = attributes
         self._approve = approve
+        self._large = large
         # A move deletes on the evidence of this run alone.
         self._journal = None if dry_run or policy.move or policy.compare is not Compare.HASH else journal
         self._stop = threading.Event()
@@ -235,8 +240,9 @@ class Transfer:
             self._observer(Event("begin", action.path, src.size or 0))
         body, near = self._body(src, large)
         proves = self._verify or self._policy.move
-        if proves and not near:
-            body.proof = lambda stored: self._prove_stored(action, stored, body)
+        proof = (lambda stored: self._prove_stored(action, stored, body)) if proves else None
+        if not near:
+            body.proof = proof
         kept = [""]
         if self._backup is not None and action.dst is not None:
             body.before_end = lambda: self._keep(action, kept)
@@ -249,7 +255,12 @@ class Transfer:
         if self._inplace and body.before_end is not None:
             # There the old bytes are gone before the new ones have come.
             body.before_end()
-        stored = self._dst.put(action.path, body, options)
+        resumed = 0
+        if self._large is not None and self._large.takes(body, options):
+            moved = partial(self._moved, path=action.path)
+            stored, resumed = self._large.put(action.path, body, options, moved, self._tell, proof)
+        else:
+            stored = self._dst.put(action.path, body, options)
         if src.size is not None and stored.size is not None and stored.size != src.size:
             raise Corrupted(f"{src.size} bytes were sent, {stored.size} arrived", op="put", path=action.path)
         lost = self._attributes.lost(options.metadata, stored.metadata) if self._attributes is not None else ()
@@ -264,8 +275,8 @@ class Transfer:
         self._note_equal(action, stored)
         if self._policy.move:
             self._delete_source(action)
-        size = src.size if src.size is not None else stored.size or 0
-        return Outcome(action, bytes=size, verified=verified, backup=kept[0], lost=lost)
+        size = (src.size if src.size is not None else stored.size or 0) - resumed
+        return Outcome(action, bytes=size, verified=verified, backup=kept[0], lost=lost, resumed=resumed)
 
     def _ask_for(self, action: Action) -> None:
         """Ask whether a copy may begin, unless that was done when its content was found to differ."""
@@ -413,13 +424,16 @@ class Transfer:
     def _moved(self, count: int, path: str) -> None:
         if self._stop.is_set() or (self._admission is not None and self._admission.stops()):
             raise Cancelled(op="put", path=path)
+        self._tell(Event("bytes", path, count))
+
+    def _tell(self, event: Event) -> None:
         if self._observer is not None:
             try:
-                self._observer(Event("bytes", path, count))
+                self._observer(event)
             except Exception as exc:
                 # It passes through the destination, which must not take it for a failure of its own.
                 self._observer_failed = exc
-                raise Cancelled("the observer failed", op="put", path=path) from exc
+                raise Cancelled("the observer failed", op="put", path=event.path) from exc
 
 
 def _origin(action: Action) -> str:

@@ -349,6 +349,9 @@ class _FaultyUpload(Upload):
     def abort(self) -> None:
         self._driver.around("abort", self._path, self._inner.abort)
 
+    def stored(self) -> ByteStream | None:
+        return self._driver.around("stored", self._path, self._inner.stored)
+
     def leave(self) -> None:
         self._inner.leave()
 

@@ -289,6 +289,9 @@ class _MockUpload(Upload):
     def abort(self) -> None:
         self._mock._do(Call("abort", {"path": self._path}), self._inner.abort)
 
+    def stored(self) -> ByteStream | None:
+        return self._inner.stored()
+
     def leave(self) -> None:
         self._inner.leave()
 

@@ -10,7 +10,7 @@ import pytest
 from omnistorage.core.errors import NotFound, StorageError, Unsupported
 from omnistorage.core.guard import Guard
 from omnistorage.core.options import PutOptions
-from omnistorage.core.streams import BytesBody, Upload
+from omnistorage.core.streams import BytesBody, Upload, read_all
 from omnistorage.storage import Storage
 from omnistorage.testing.bodies import BodyBroke, BrokenBody, LyingBody, pattern
 
@@ -63,6 +63,23 @@ class Uploads(Suite):
 
         assert _digest(storage.read_bytes("d/a")) == _digest(data + TAIL)
         assert storage.stat("d/a").size == len(data) + len(TAIL)
+
+    def test_stored_is_what_will_be(self, storage: Storage, upload: Upload) -> None:
+        """Before the end, where it can be read: the very bytes that the object will have, and no object yet."""
+        data = pattern(upload.part_size)
+        upload.put_part(2, BytesBody(TAIL))
+        upload.put_part(1, BytesBody(data))
+        stream = upload.stored()
+        if stream is None:
+            pytest.skip(f"{storage.scheme} cannot read parts before the end")
+        with stream:
+            stored = read_all(stream)
+        unseen = keys(storage)
+        upload.finish()
+
+        assert _digest(stored) == _digest(data + TAIL)
+        assert unseen == []
+        assert _digest(storage.read_bytes("d/a")) == _digest(stored)
 
     def test_part_again(self, storage: Storage, upload: Upload) -> None:
         """A part that is put again replaces itself."""

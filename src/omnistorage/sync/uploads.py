@@ -1,0 +1,95 @@
+"""What is remembered of uploads in parts, so that another run can go on with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import msgspec
+
+from .fingerprint import Fingerprint
+
+
+class UploadRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """How to go on with an upload in parts.
+
+    Attributes:
+        token: For ``Driver.resume_upload``.
+        part_size: Bytes of each part but the last.
+        source: The version of the source that the parts are of.
+        size: Bytes of the whole, or None.
+        temp: What else whoever uploads wants to remember; anything that JSON can hold.
+        saved: Bytes that were stored at the last note.
+        boot: What the kernel called its life when this was noted (``Journal.boot``); the journal fills it in. In
+            another life, what was written without forcing it to the disk may be lost.
+    """
+
+    token: str
+    part_size: int
+    source: Fingerprint
+    size: int | None = None
+    temp: Mapping[str, Any] = {}
+    saved: int = 0
+    boot: str = ""
+
+
+class Uploads(Protocol):
+    """Remembers the uploads that are under way, by the path of the object at the destination; from any thread."""
+
+    def upload_of(self, path: str) -> UploadRecord | None:
+        """Return how to go on with the upload of a path, or None."""
+        ...
+
+    def note_upload(self, path: str, record: UploadRecord) -> None:
+        """Remember an upload in place of any other one of this path."""
+        ...
+
+    def note_saved(self, path: str, saved: int) -> None:
+        """Remember how many bytes of an upload are stored."""
+        ...
+
+    def forget_upload(self, path: str) -> None:
+        """Forget an upload, as it was finished or aborted; one that is not known is fine."""
+        ...
+
+
+class NoUploads:
+    """Remembers nothing."""
+
+    def upload_of(self, path: str) -> UploadRecord | None:
+        """Return None."""
+        return None
+
+    def note_upload(self, path: str, record: UploadRecord) -> None:
+        """Do nothing."""
+
+    def note_saved(self, path: str, saved: int) -> None:
+        """Do nothing."""
+
+    def forget_upload(self, path: str) -> None:
+        """Do nothing."""
+
+
+class HeldUploads:
+    """Remembers uploads as long as it lives: for several runs of one process."""
+
+    def __init__(self) -> None:
+        self._records: dict[str, UploadRecord] = {}
+
+    def upload_of(self, path: str) -> UploadRecord | None:
+        """Return how to go on with the upload of a path, or None."""
+        return self._records.get(path)
+
+    def note_upload(self, path: str, record: UploadRecord) -> None:
+        """Remember an upload."""
+        self._records[path] = record
+
+    def note_saved(self, path: str, saved: int) -> None:
+        """Remember how many bytes of an upload are stored."""
+        record = self._records.get(path)
+        if record is not None:
+            self._records[path] = msgspec.structs.replace(record, saved=saved)
+
+    def forget_upload(self, path: str) -> None:
+        """Forget the upload of a path."""
+        self._records.pop(path, None)
