@@ -7,15 +7,16 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from omnistorage.core.errors import AlreadyExists, NotEmpty, NotFound, Truncated
 from omnistorage.core.options import PutOptions
-from omnistorage.core.streams import BytesBody
+from omnistorage.core.streams import BytesBody, PlainFile
 from omnistorage.drivers import _localtemp
 from omnistorage.drivers.file import FileDriver, Options
 from omnistorage.storage import Storage
@@ -47,7 +48,7 @@ driver.put("d/a", OpenerBody(Endless, None), PutOptions())
 UPLOAD = """
 import sys
 from omnistorage.core.options import PutOptions
-from omnistorage.core.streams import BytesBody
+from omnistorage.core.streams import BytesBody, PlainFile
 from omnistorage.drivers.file import FileDriver, Options
 from omnistorage.testing.bodies import pattern
 
@@ -220,6 +221,31 @@ def test_file_that_is_taken_for_abandoned(storage: Storage, tmp_path: Path, monk
 
     assert storage.read_bytes("a") == b"mine"
     assert temp.read_bytes() == b"half of another writer's"
+
+
+@pytest.mark.parametrize("call", ["open", "fstat"])
+@pytest.mark.parametrize("many", [False, True])
+def test_stopped_while_it_is_made(
+    storage: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, many: bool
+) -> None:
+    """Rule 1: Ctrl-C right behind the making of a temporary file leaves none."""
+    (tmp_path / "source").write_bytes(b"new")
+    body = PlainFile(str(tmp_path / "source"), 3, (tmp_path / "source").stat().st_mtime_ns)
+    real: Callable[..., Any] = getattr(os, call)
+
+    def stop(*args: Any, **options: Any) -> Any:
+        result = real(*args, **options)
+        if any(name.startswith(".omnistorage-") for name in os.listdir(tmp_path)):
+            raise KeyboardInterrupt
+        return result
+
+    monkeypatch.setattr(os, call, stop)
+    items = [("a", body, PutOptions(mtime_ns=1))]
+    with pytest.raises(KeyboardInterrupt):
+        storage.driver.put_many(items) if many else storage.driver.put(*items[0])
+    monkeypatch.undo()
+
+    assert os.listdir(tmp_path) == ["source"]
 
 
 def test_killed_upload_goes_on(storage: Storage, tmp_path: Path) -> None:

@@ -177,7 +177,9 @@ def test_two_runs_at_once(source: Path, tmp_path: Path) -> None:
     """Two processes that copy to one place at once, one of them killed: nothing is mixed, and nothing stays."""
     command = [*COMMAND, str(source), str(tmp_path / "d")]
     for number in range(4):
-        runs = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for _ in range(2)]
+        # Each with a memory of its own, by which a run of the same job would be refused.
+        places = [os.environ | {"OMNISTORAGE_STATE": str(tmp_path / f"state {turn}")} for turn in range(2)]
+        runs = [subprocess.Popen(command, stdout=subprocess.DEVNULL, env=place) for place in places]
         time.sleep(random.uniform(0.1, 0.5))
         if number % 2:
             runs[0].kill()
