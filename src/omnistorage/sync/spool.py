@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import IO, Any, Final, Generic, TypeVar
 
 T = TypeVar("T")
@@ -13,11 +13,13 @@ _CHUNK: Final = 10_000
 class Spool(Generic[T]):
     """Takes items one by one and yields them in this order or backwards, as often as asked; items must pickle."""
 
-    def __init__(self) -> None:
+    def __init__(self, items: Iterable[T] = ()) -> None:
         self._tail: list[T] = []
         self._file: IO[bytes] | None = None
         self._starts: list[int] = []
         self._count = 0
+        for item in items:
+            self.append(item)
 
     def __len__(self) -> int:
         return self._count
