@@ -85,6 +85,9 @@ class Reports:
         return self
 
     def __exit__(self, *exc: object) -> None:
+        if "-" in self._names.values():
+            # What is said of the run as a whole comes after the list, also where both go into one file.
+            sys.stdout.flush()
         self._signs.clear()
         self._lists.clear()
         self._files.close()
