@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import filecmp
-import json
 import logging
 import os
 import random
@@ -18,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from kill_scenes import Watched
 from sync_scenes import leftovers
 
 COMMAND = [sys.executable, "-m", "omnistorage", "copy", "--json"]
@@ -45,35 +45,16 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     shutil.rmtree(root)
 
 
-def _written(process: subprocess.Popen[bytes]) -> int:
-    """Return the bytes that a process has written, the copies of the kernel included; also when it is dead."""
-    lines = Path(f"/proc/{process.pid}/io").read_text().splitlines()
-    return int(next(line for line in lines if line.startswith("wchar")).split()[1])
-
-
-def _ended(process: subprocess.Popen[bytes]) -> bool:
-    """Say whether a process has ended, without letting go of what the system knows of it."""
-    return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
-
-
 def _run(source: Path, target: Path) -> tuple[dict[str, Any], int]:
     """Copy to the end; return the result and the bytes that were written."""
-    with subprocess.Popen([*COMMAND, str(source), str(target)], stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        result = json.loads(process.stdout.read())
-        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-        return result, _written(process)
+    return Watched("copy", "--json", source, target).result()
 
 
 def _killed(source: Path, target: Path, after: int) -> int:
     """Copy, kill that when so many bytes are written, and return how many it were in the end."""
-    with subprocess.Popen([*COMMAND, str(source), str(target)], stdout=subprocess.DEVNULL) as process:
-        while not _ended(process) and _written(process) < after:
-            time.sleep(random.uniform(0.0, 0.002))
-        # Not by Popen, which lets go of a process that has ended already.
-        os.kill(process.pid, signal.SIGKILL)
-        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-        return _written(process)
+    process = Watched("copy", "--json", source, target)
+    process.wait_for(lambda: process.written >= after)
+    return process.kill()
 
 
 def _finished(target: Path) -> int:
