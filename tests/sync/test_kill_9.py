@@ -1,4 +1,4 @@
-"""A sync, copy or move that is killed at any moment: no half file under any name, and the next run ends what it began.
+"""A sync, copy or move killed at any moment: no half file under any name, and the next run ends what it began.
 
 ``OMNISTORAGE_CASES=200`` kills each of them 200 times; with ``--log-cli-level=INFO`` the figures are shown.
 """
