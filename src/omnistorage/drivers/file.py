@@ -256,7 +256,8 @@ class FileDriver(Driver):
         if self._keep and (kept.link_of(source) or dst.endswith(LINK_SUFFIX)):
             return self._move_by_copy(src, dst)
         about = os.stat(source, follow_symlinks=False)
-        if st.S_ISDIR(about.st_mode) and os.path.lexists(target):
+        is_dir = st.S_ISDIR(about.st_mode)
+        if is_dir and os.path.lexists(target):
             raise AlreadyExists(path=dst)
         try:
             temps.rename(source, target, self._fsync)
@@ -265,7 +266,8 @@ class FileDriver(Driver):
                 raise
             return self._move_by_copy(src, dst)
         finally:
-            self._root.distrust()
+            if is_dir:
+                self._root.distrust()
         if self._fsync == "full":
             temps.sync_folder(os.path.dirname(source))
         return describe(dst, os.stat(target, follow_symlinks=False))

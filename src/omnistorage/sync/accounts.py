@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from omnistorage.core.paths import inside, parent
+from omnistorage.core.paths import parent
 
 from .model import CONTENTS_DIFFER, Action, Outcome, Result, Verb, origin_of
 from .spool import Spool
 
 _MOST_FAILURES = 1000
+_MOST_NOTED = 1000
 
 
 class Accounts:
@@ -24,7 +25,7 @@ class Accounts:
         self.totals = totals
         self._move = move
         self._changed_dirs: Spool[tuple[str, str]] = Spool()
-        self._last_dir = ""
+        self._noted: set[str] = set()
 
     def enter(self, outcome: Outcome) -> None:
         """Count what came of one action."""
@@ -97,11 +98,10 @@ class Accounts:
             self._note(parent(action.path), parent(origin))
 
     def _note(self, folder: str, origin: str) -> None:
-        if folder == self._last_dir:
-            return
-        above = folder
-        # Those above it may be new as well; what the last one stood in is noted already.
-        while above and not inside(self._last_dir, above):
-            self._changed_dirs.append((above, origin))
-            above, origin = parent(above), parent(origin)
-        self._last_dir = folder
+        # Those above it may be new as well; what a noted one stands in is noted, too.
+        while folder and folder not in self._noted:
+            if len(self._noted) == _MOST_NOTED:
+                self._noted.clear()
+            self._noted.add(folder)
+            self._changed_dirs.append((folder, origin))
+            folder, origin = parent(folder), parent(origin)

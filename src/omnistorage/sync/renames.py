@@ -30,6 +30,7 @@ Candidate = tuple[Numbers, ObjectInfo, ObjectInfo]
 Unmatched = tuple[int, bool, ObjectInfo]
 
 _BATCH: Final = 64
+_ROWS: Final = 500
 
 
 class Renames:
@@ -184,16 +185,21 @@ class _Candidates:
             " hash TEXT, other INTEGER, info BLOB)"
         )
         self._db.execute("BEGIN")
+        # One statement a row would cost more than all the rest that is done with a row here.
+        self._new_rows: list[tuple[Any, ...]] = []
+        self._pairs: list[Numbers] = []
 
     def add(self, number: int, info: ObjectInfo, *, new: bool) -> None:
         """Add a new object, or one that is gone."""
         time = None if info.mtime_ns is None else info.mtime_ns // self._window
         leaf = info.name.encode("utf-8", "surrogateescape")
-        row = (number, new, info.size, time, leaf, pickle.dumps(info))
-        self._db.execute("INSERT INTO one (number, new, size, time, leaf, info) VALUES (?, ?, ?, ?, ?, ?)", row)
+        self._new_rows.append((number, new, info.size, time, leaf, pickle.dumps(info)))
+        if len(self._new_rows) == _ROWS:
+            self._write()
 
     def forget_the_hopeless(self) -> None:
         """Drop what has a size that only one side has."""
+        self._write()
         self._db.execute(
             "DELETE FROM one WHERE size NOT IN"
             " (SELECT size FROM one WHERE new INTERSECT SELECT size FROM one WHERE NOT new)"
@@ -208,6 +214,7 @@ class _Candidates:
             rank = f"row_number() OVER (PARTITION BY {by} ORDER BY number) AS rank"
             return f"SELECT number, {by}, {rank} FROM one WHERE new = {new} AND other IS NULL AND {known}"
 
+        self._write()
         self._db.execute("DROP TABLE IF EXISTS pair")
         self._db.execute(
             f"CREATE TEMP TABLE pair AS SELECT a.number AS a, b.number AS b"
@@ -222,6 +229,7 @@ class _Candidates:
 
     def unmatched(self) -> Iterator[Unmatched]:
         """Yield what is not taken and has a size that the other side has, too."""
+        self._write()
         self._db.execute("DROP TABLE IF EXISTS sizes")
         self._db.execute(
             "CREATE TEMP TABLE sizes AS SELECT size FROM one WHERE new AND other IS NULL"
@@ -238,16 +246,19 @@ class _Candidates:
 
     def take(self, numbers: Numbers) -> None:
         """Make two objects one."""
-        self._db.execute("UPDATE one SET other = ? WHERE number = ?", numbers[::-1])
-        self._db.execute("UPDATE one SET other = ? WHERE number = ?", numbers)
+        self._pairs += (numbers, numbers[::-1])
+        if len(self._pairs) >= _ROWS:
+            self._write()
 
     def gone(self) -> Iterator[int]:
         """Yield, in order, what need not be deleted."""
+        self._write()
         rows = "SELECT number FROM one WHERE number > ? AND NOT new AND other NOT NULL ORDER BY number"
         yield from self._rows(rows, lambda row: int(row[0]))
 
     def renamed(self) -> Iterator[tuple[int, ObjectInfo]]:
         """Yield, in order, what need not be copied, and the object that is to be renamed."""
+        self._write()
         yield from self._rows(
             "SELECT one.number, two.info FROM one JOIN one AS two ON two.number = one.other"
             " WHERE one.number > ? AND one.new ORDER BY one.number",
@@ -258,10 +269,18 @@ class _Candidates:
         """Free the disk space."""
         self._db.close()
 
+    def _write(self) -> None:
+        """Write down what was kept back; whoever reads or changes the table otherwise calls this before."""
+        rows = "INSERT INTO one (number, new, size, time, leaf, info) VALUES (?, ?, ?, ?, ?, ?)"
+        self._db.executemany(rows, self._new_rows)
+        self._db.executemany("UPDATE one SET other = ? WHERE number = ?", self._pairs)
+        self._new_rows.clear()
+        self._pairs.clear()
+
     def _rows(self, query: str, make: Callable[[Any], T]) -> Iterator[T]:
         """Read rows some at a time, as others are changed meanwhile."""
         last = -1
-        while rows := self._db.execute(f"{query} LIMIT 500", (last,)).fetchall():
+        while rows := self._db.execute(f"{query} LIMIT {_ROWS}", (last,)).fetchall():
             for row in rows:
                 yield make(row)
             last = rows[-1][0]
