@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import msgspec
 import pytest
 
 from omnistorage.core.driver import Driver
+from omnistorage.core.errors import SourceChanged
+from omnistorage.core.layer import Layer
 from omnistorage.drivers.file import FileDriver
 from omnistorage.drivers.file import Options as FileOptions
 from omnistorage.storage import Storage
@@ -78,6 +81,19 @@ def test_move_of_equal_objects(here: str, there: str, tmp_path: Path) -> None:
     assert held(dst) == TREE
     assert "put" not in counting.writes
     assert (result.transferred, result.deleted_sources) == (0, len(TREE))
+
+
+@pytest.mark.parametrize("equal", [False, True])
+def test_move_leaves_what_was_changed_after_its_proof(equal: bool, tmp_path: Path) -> None:
+    """Rule 4: bytes that come to the source between proof and delete are nowhere else, so they stay."""
+    src = files(tmp_path / "s", {"f": b"what was seen", "other": b"fine"})
+    dst = memory({"f": b"what was seen"} if equal else {})
+    late = tmp_path / "s" / "f"
+    result = move(src, Storage(Meddled(dst.driver, lambda: late.write_bytes(b"what has come"))))
+
+    assert (held(src), held(dst)) == ({"f": b"what has come"}, {"f": b"what was seen", "other": b"fine"})
+    assert [type(one.error) for one in result.failures] == [SourceChanged]
+    assert (result.exit_code, result.deleted_sources) == (1, 1)
 
 
 @pytest.mark.parametrize("hashes_are_free", [False, True])
@@ -245,3 +261,17 @@ def test_move_leaves_directories_that_a_filter_leaves_out(tmp_path: Path) -> Non
     assert held(dst) == {"a/b/c": b"1", "top/x": b"2"}
     assert filtered == ["out", "out/empty", "top", "top/deep", "top/deep/empty"]
     assert sorted(info.path for info in src.scan()) == filtered
+
+
+class Meddled(Layer):
+    """Calls somebody when the bytes of ``f`` that are stored have been read to their end."""
+
+    def __init__(self, inner: Driver, meddle: Callable[[], object]) -> None:
+        super().__init__(inner)
+        self._meddle = meddle
+
+    def hash(self, path: str, name: str) -> str:
+        found = super().hash(path, name)
+        if path == "f":
+            self._meddle()
+        return found

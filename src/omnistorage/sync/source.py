@@ -51,17 +51,33 @@ class SourceBody(Body):
             then = self.info
             try:
                 now = os.fstat(self._stream.fileno())  # type: ignore[attr-defined]
-                same = now.st_size == then.size and now.st_mtime_ns == then.mtime_ns
             except (AttributeError, io.UnsupportedOperation):
-                info = self.driver.stat(origin_of(then))
-                same = info.size == then.size and info.mtime_ns == then.mtime_ns
-            if not same:
-                raise SourceChanged(op="get", path=origin_of(then), scheme=self.driver.scheme)
+                refuse_changed(self.driver, then)
+            else:
+                if now.st_size != then.size or now.st_mtime_ns != then.mtime_ns:
+                    raise _changed(self.driver, then)
         if self.before_end is not None:
             self.before_end()
 
     def _report(self, count: int) -> None:
         self._moved(count, self.info.path)
+
+
+def refuse_changed(driver: Driver, then: ObjectInfo) -> None:
+    """Look at an object again, since what was found out about its bytes is no more true if it was changed.
+
+    Raises:
+        SourceChanged: It has another size, time or ETag than a listing said, of those that both told.
+        NotFound: It is gone.
+    """
+    now = driver.stat(origin_of(then))
+    told = ((now.size, then.size), (now.mtime_ns, then.mtime_ns), (now.etag, then.etag))
+    if now.kind is not then.kind or any(None not in pair and pair[0] != pair[1] for pair in told):
+        raise _changed(driver, then)
+
+
+def _changed(driver: Driver, then: ObjectInfo) -> SourceChanged:
+    return SourceChanged(op="get", path=origin_of(then), scheme=driver.scheme)
 
 
 class WatchedStream(io.RawIOBase):

@@ -38,7 +38,7 @@ from .model import (
     origin_of,
 )
 from .places import refuse_to_delete
-from .source import SourceBody
+from .source import SourceBody, refuse_changed
 
 if TYPE_CHECKING:
     from .jobmemory import JobMemory
@@ -391,6 +391,9 @@ class Transfer:
         path = _origin(action)
         refuse_to_delete(self._src, path, self._dst, action.path, through_links=self._policy.follows_links)
         with suppress(NotFound):
+            if action.src is not None:
+                # Bytes that came since then are nowhere else.
+                refuse_changed(self._src, action.src)
             self._src.delete(path)
 
     def _prove(self, action: Action) -> None:
