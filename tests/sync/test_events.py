@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from cli_runs import run_here
-from omnistorage.sync import Began, Ended, Finished, GuardError, Moved, Options, Progress, events
-from sync_scenes import OLD, TREE, files, held, memory
+from omnistorage.sync import Began, Compare, Ended, Finished, GuardError, Moved, Options, Progress, events, sync
+from sync_scenes import OLD, TREE, files, held, memory, plain
 
 LARGE = b"x" * (3 << 20)
 
@@ -113,6 +113,24 @@ def test_strict(flags: tuple[str, ...], tmp_path: Path) -> None:
     ran = run_here("copy", tmp_path / "s", tmp_path / "d", *flags)
 
     assert ran.code == (0 if "--verify" in flags else 1)
+
+
+@pytest.mark.parametrize(
+    ("options", "count"),
+    [
+        (Options(compare=Compare.HASH), 2),
+        (Options(), 2),
+        (Options(compare=Compare.SIZE), 0),
+    ],
+)
+def test_what_is_left_alone_for_its_size(options: Options, count: int) -> None:
+    """Rule 8, deviation h: what is left alone for its size is counted, where more was asked for and is not known."""
+    dst = plain({"a": b"123", "b": b"456", "c": b"longer"})
+    result = sync(memory({"a": b"123", "b": b"654", "c": b"7890"}), dst, options)
+
+    assert (result.equal, result.transferred) == (2, 1)
+    assert result.unverified - result.transferred == count
+    assert held(dst)["b"] == b"456"
 
 
 def test_one_line(tmp_path: Path) -> None:

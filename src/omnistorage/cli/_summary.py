@@ -43,7 +43,7 @@ def lines(result: Result) -> list[str]:
     if result.protected:
         rows.append(("Protected", f"{result.protected} not deleted, as the source could not be listed there"))
     if result.unverified:
-        rows.append(("Verified", f"{result.unverified} by size only (--verify compares hashes)"))
+        rows.append(("Verified", f"{result.unverified} by size only (check --download compares contents)"))
     if result.errors:
         rows.append(("Errors", str(result.errors)))
     if result.limit:

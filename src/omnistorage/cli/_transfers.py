@@ -272,7 +272,7 @@ class Job(msgspec.Struct):
             what = f"{result.errors} error{'s' if result.errors != 1 else ''}" if result.errors else "limit reached"
             raise Exit(result.exit_code, f"not complete: {what}")
         if self.strict and result.unverified:
-            raise Exit(FAILED, f"{result.unverified} transfers are known to be right by their size only")
+            raise Exit(FAILED, f"{result.unverified} known to be right by size only")
         if self.error_on_no_transfer and not result.transferred:
             raise Exit(NOTHING_MOVED, "nothing was transferred")
 

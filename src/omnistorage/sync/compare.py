@@ -10,6 +10,8 @@ Verdict = tuple[Verb, str]
 """KEEP, COPY, TOUCH, SKIP, FAIL, or COMPARE if the content decides; and the reason."""
 
 _EQUAL: Verdict = (Verb.KEEP, "equal")
+BY_SIZE_ONLY: Verdict = (Verb.KEEP, "equal by size only")
+"""More was asked for, and is not known of both sides."""
 
 
 def compare(src: ObjectInfo, dst: ObjectInfo, policy: Policy) -> Verdict:
@@ -59,8 +61,10 @@ def _by_content(src: ObjectInfo, dst: ObjectInfo, policy: Policy, newer: int) ->
         return _EQUAL
     if policy.compare is Compare.MTIME:
         if not policy.has_times or src.mtime_ns is None or dst.mtime_ns is None:
-            known = policy.ignore_size or (src.size is not None and src.size == dst.size)
-            return _EQUAL if known else (Verb.COPY, "size is not known")
+            if policy.ignore_size:
+                return _EQUAL
+            same = src.size is not None and src.size == dst.size
+            return BY_SIZE_ONLY if same else (Verb.COPY, "size is not known")
         if not newer:
             return _EQUAL
     differ = known_hashes_differ(src, dst)
@@ -71,7 +75,7 @@ def _by_content(src: ObjectInfo, dst: ObjectInfo, policy: Policy, newer: int) ->
     if policy.hash_name is not None:
         return Verb.COMPARE, "the content decides"
     if policy.compare is Compare.HASH:
-        return _EQUAL
+        return BY_SIZE_ONLY
     return Verb.COPY, "times differ, and no hash is common to both sides"
 
 

@@ -221,7 +221,7 @@ class Result(msgspec.Struct):
         deleted_sources: Objects deleted at the source (``move``).
         skipped: Entries that are neither objects nor directories (symbolic links, FIFOs …), left alone.
         protected: Deletes that were not done because a listing of the source failed.
-        unverified: Transfers known to be right by size only.
+        unverified: Objects known to be right by size only: transferred ones, and those left alone for nothing else.
         errors: Number of failures.
         failures: The first thousand of them.
         elapsed: Seconds from start to end.

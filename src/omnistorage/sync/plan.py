@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from omnistorage.core.attributes import differing
 from omnistorage.core.info import DIR, FILE, LINK, ObjectInfo
 
-from .compare import compare
+from .compare import BY_SIZE_ONLY, compare
 from .model import METADATA_DECIDES, ONLY_METADATA, Action, Compare, Pair, Policy, Result, Verb
 
 
@@ -79,7 +79,7 @@ def _both(
     if dst.kind is not FILE:
         return Action(Verb.COPY, path, f"replaces something else ({dst.kind.value})", src, dst)
     result.checked += 1
-    verb, reason = compare(src, dst, policy)
+    verb, reason = verdict = compare(src, dst, policy)
     if policy.move and (verb is Verb.KEEP or verb is Verb.TOUCH):
         # Equal by what listings say is not proof enough to delete the source.
         verb, reason = Verb.COMPARE, "proof before the source is deleted"
@@ -87,6 +87,7 @@ def _both(
         verb, reason = _by_metadata(src, dst, policy)
     if verb is Verb.KEEP:
         result.equal += 1
+        result.unverified += verdict is BY_SIZE_ONLY
         if not every:
             return None
     return Action(verb, path, reason, src, dst, exit_code=6 if verb is Verb.FAIL else 1)
