@@ -21,6 +21,8 @@ _PATH_MAX: Final = 4096 if sys.platform == "linux" else 1024
 _TRUST: Final = 1.0
 """Seconds for which a folder that was no symbolic link is taken for none."""
 
+_MOST_TRUSTED: Final = 10_000
+
 _ODD: Final = frozenset(("", ".", ".."))
 
 
@@ -62,9 +64,14 @@ class Root:
         if TEMP in path and any(part.startswith(TEMP) for part in path.split("/")):
             raise InvalidPath(f"names that begin with {TEMP!r} are kept for temporary files", path=path)
         if self._follow:
-            self._trust(folder, inf)
+            self._trust(folder, inf, self._sure)
         else:
-            self.refuse_links(folder)
+            # From the nearest folder on that was looked at: from the root on, a deep tree takes the third power of
+            # its depth.
+            sure, now, known = self._sure, monotonic(), folder
+            while sure.get(known, 0.0) <= now:
+                known = known.rpartition("/")[0]
+            self._look_along(folder, known, min(sure[known], now + _TRUST), sure)
         return f"{self._base}/{path}"
 
     def target(self, path: str) -> str:
@@ -83,10 +90,21 @@ class Root:
 
         Looked at again after a second: not per object, or it would cost more than storing a small file.
         """
-        if self._follow:
-            return
-        place = self._base
-        for part in folder.split("/") if folder else ():
+        if not self._follow:
+            self._look_along(folder, "", monotonic() + _TRUST, self._sure)
+
+    def distrust(self) -> None:
+        """Look at all folders again: one of them was moved, removed or replaced."""
+        self._sure = {"": inf}
+
+    def _look_along(self, folder: str, known: str, until: float, sure: dict[str, float]) -> None:
+        """Refuse a symbolic link among the folders below ``known``, which is none; trust them for a while.
+
+        If all are distrusted meanwhile, nobody looks into ``sure`` any more.
+        """
+        place = f"{self._base}/{known}" if known else self._base
+        rest = folder[len(known) :].strip("/")
+        for part in rest.split("/") if rest else ():
             place = f"{place}/{part}"
             try:
                 mode = os.lstat(place).st_mode
@@ -98,11 +116,12 @@ class Root:
                     "links=follow allows that",
                     path=folder,
                 )
-        self._trust(folder, monotonic() + _TRUST)
+        self._trust(folder, until, sure)
 
-    def distrust(self) -> None:
-        """Look at all folders again: one of them was moved, removed or replaced."""
-        self._sure = {"": inf}
+    def _trust(self, folder: str, until: float, sure: dict[str, float]) -> None:
+        sure[folder] = until
+        if len(sure) > _MOST_TRUSTED:
+            self.distrust()
 
     def _check_target(self, path: str) -> None:
         if not path:
@@ -110,11 +129,6 @@ class Root:
         _check_bytes(path)
         if len(os.fsencode(path)) > self.longest:
             raise InvalidPath(f"a path of more than {self.longest} bytes cannot be stored here", path=path)
-
-    def _trust(self, folder: str, until: float) -> None:
-        if len(self._sure) > 10_000:
-            self.distrust()
-        self._sure[folder] = until
 
 
 def _check_bytes(path: str) -> None:
