@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ._flags import common
+from ._flags import common, dry_run
 
 if TYPE_CHECKING:
     from omnistorage.config import Config
@@ -145,6 +145,54 @@ def backends(type: str | None, as_json: bool, console: Console, config: str | No
 
 
 config.add_command(backends, "providers")
+
+
+@config.command("import")
+@click.argument("file", required=False)
+@click.option("--env", is_flag=True, help="Read RCLONE_CONFIG_NAME_OPTION of the environment, too.")
+@click.option(
+    "--password-command",
+    metavar="COMMAND",
+    envvar="RCLONE_PASSWORD_COMMAND",
+    help="Program that prints the password of an enciphered FILE.",
+)
+@click.option("--overwrite", "--replace", is_flag=True, help="Give up remotes that are there and say something else.")
+@click.option("--secrets-dir", metavar="FOLDER", default="", help="Put secrets into files of this folder.")
+@click.option("--strict", is_flag=True, help="End with 1 if anything was left out.")
+@dry_run
+@common
+def import_(
+    file: str | None,
+    env: bool,
+    password_command: str | None,
+    overwrite: bool,
+    secrets_dir: str,
+    strict: bool,
+    dry_run: bool,
+    console: Console,
+    config: str | None,
+) -> None:
+    """Make remotes of those in rclone's configuration FILE; the file stays as it is.
+
+    Without FILE, it is looked for where rclone does; - is standard input. What cannot be carried over is named. A
+    file that is enciphered needs its password: from the program, RCLONE_CONFIG_PASS, or you.
+
+    \b
+    omnistorage config import -n
+    omnistorage config import ~/.config/rclone/rclone.conf
+    """
+    from ._importing import Wishes, import_remotes
+
+    held = _config(config) if dry_run else _writable(config)
+    wishes = Wishes(
+        env=env,
+        password_command=password_command,
+        overwrite=overwrite,
+        secrets_dir=secrets_dir,
+        strict=strict,
+        dry_run=dry_run,
+    )
+    import_remotes(held, file, wishes, console)
 
 
 def _config(path: str | None, *, read: bool = True) -> Config:

@@ -108,9 +108,7 @@ def parse(data: bytes, where: str = "rclone.conf") -> dict[str, dict[str, str]]:
         ConfigError: A line cannot be understood; its number is told, and nothing of what it says.
     """
     raw = _sections(data, where)
-    return {
-        name: {key: _expanded(raw, name, key, where) for key in section} for name, section in raw.items() if name
-    }
+    return {name: {key: _expanded(raw, name, key, where) for key in section} for name, section in raw.items() if name}
 
 
 def remotes(data: bytes, where: str = "rclone.conf", env: Mapping[str, str] | None = None) -> dict[str, RcloneRemote]:
@@ -216,26 +214,28 @@ def _quote_of(text: str) -> str:
     return '"""' if len(text) >= 6 and text.startswith('"""') else ""
 
 
-def _expanded(sections: Mapping[str, Mapping[str, str]], section: str, key: str, where: str) -> str:
+def _expanded(
+    sections: Mapping[str, Mapping[str, str]], section: str, key: str, where: str, within: tuple[str, ...] = ()
+) -> str:
     """Return a value with the values that it refers to in it."""
     value = sections[section][key]
+    common = sections.get(DEFAULT, {})
     for _ in range(_MOST_REFERENCES):
         found = _REFERENCE.search(value)
         if found is None:
             break
         # Not only the brackets: rclone takes off each s at the end, and each % and ( at the beginning.
         name = found[0].lstrip("%(").rstrip(")s")
-        if name in sections[section]:
-            new = sections[section][name]
-        elif section != DEFAULT and name in sections.get(DEFAULT, {}):
-            new = _expanded(sections, DEFAULT, name, where)
+        if name in common and name not in within:
+            new = _expanded(sections, DEFAULT, name, where, (*within, name))
         else:
-            new = ""
+            new = sections[section].get(name, "")
+        if name in within or len(value) + value.count(found[0]) * len(new) > _LONGEST:
+            # It would grow without end; rclone itself then ends with an error of its own.
+            raise ConfigError(f"{where}: the value of {key!r} in [{section}] refers to itself")
         if new == found[0]:
             break
         value = value.replace(found[0], new)
-        if len(value) > MAX_SIZE:
-            raise ConfigError(f"{where}: the value of {key!r} in [{section}] refers to itself, and has no end")
     return value
 
 
@@ -251,4 +251,5 @@ _BLANKS: Final = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".
 _END_OF_KEY: Final = re.compile("[=:]")
 _REFERENCE: Final = re.compile(r"%\([^)]+\)s")
 _MOST_REFERENCES: Final = 200
+_LONGEST: Final = 1 << 20
 _TYPE: Final = re.compile(r"(.+?)_TYPE\Z")

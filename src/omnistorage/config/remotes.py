@@ -110,6 +110,11 @@ class Config:
             raise ConfigError(f"remote '{name}:' has no type; add a line like type = \"s3\" to {self._where()}")
         return found
 
+    def written(self, name: str) -> dict[str, Any] | None:
+        """Return the table that the file has for a remote, with nothing from the environment in it, or None."""
+        table = _tables(self._data, self.path).get(name)
+        return None if table is None else _normal(table)
+
     def create(
         self, name: str, type: str, options: Mapping[str, Any] | None = None, *, root: str = "", replace: bool = False
     ) -> Remote:
