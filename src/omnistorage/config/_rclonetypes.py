@@ -6,7 +6,7 @@ from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-from omnistorage.core.redact import is_reference, looks_secret
+from omnistorage.core.redact import is_reference, looks_secret, redacted_text
 from omnistorage.core.units import parse_size
 
 from .rclone import RcloneRemote
@@ -72,7 +72,7 @@ def mapped(remote: RcloneRemote) -> Mapped | None:
 
 def named(remote: RcloneRemote, names: Iterable[str]) -> list[str]:
     """Return settings for people to read, sorted, without values that may be secret."""
-    return [name if looks_secret(name) else f"{name}={remote.options[name]}" for name in sorted(names)]
+    return [name if looks_secret(name) else f"{name}={redacted_text(remote.options[name])}" for name in sorted(names)]
 
 
 def _take(remote: RcloneRemote, name: str, ours: tuple[str, Callable[[str], Any]], text: str, result: Mapped) -> None:
@@ -117,7 +117,7 @@ def _memory(remote: RcloneRemote, rest: dict[str, str], result: Mapped) -> None:
 
 
 def _s3(remote: RcloneRemote, rest: dict[str, str], result: Mapped) -> None:
-    from omnistorage.drivers._presets import by_rclone, preset
+    from omnistorage.drivers._presets import by_rclone
 
     endpoint, provider = rest.get("endpoint", ""), rest.pop("provider", "")
     known = by_rclone(provider) if provider else None
@@ -126,16 +126,27 @@ def _s3(remote: RcloneRemote, rest: dict[str, str], result: Mapped) -> None:
     if known is not None and not (known == "other" and endpoint):
         result.options["provider"] = known
     elif provider and known is None:
-        result.left_out.append(f"provider={provider}")
-    if known not in (None, "other") and endpoint and "force_path_style" not in rest and not _is_ip(endpoint):
-        # An endpoint of one's own usually is a server that has no names for its buckets; here the service is known.
-        result.options["path_style"] = preset(known or "").path_style
+        result.left_out += named(remote, ["provider"])
+    _path_style(known, endpoint, rest, result)
     _credentials(rest, result)
     _customer_key(remote, rest, result)
     if rest.get("location_constraint") == rest.get("region"):
         _unneeded("location_constraint", rest, result)
     if rest.get("list_version") in ("0", "2"):
         _unneeded("list_version", rest, result)
+
+
+def _path_style(known: str | None, endpoint: str, rest: dict[str, str], result: Mapped) -> None:
+    """Name buckets where rclone does, whatever its setting says: it obeys that only where it can be either."""
+    from omnistorage.drivers._presets import preset
+
+    if endpoint and _is_ip(endpoint):
+        _unneeded("force_path_style", rest, result)
+    elif known is not None and not preset(known).path_style:
+        _unneeded("force_path_style", rest, result)
+        if endpoint:
+            # Here, an endpoint of one's own otherwise counts as a server that has no names for its buckets.
+            result.options["path_style"] = False
 
 
 def _credentials(rest: dict[str, str], result: Mapped) -> None:
