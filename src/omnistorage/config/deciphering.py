@@ -117,5 +117,5 @@ def _key_of(password: str) -> bytes:
 
 
 def _missing(what: str, exc: ModuleNotFoundError) -> MissingExtra:
-    library = {"nacl": "PyNaCl"}.get((exc.name or "").partition(".")[0], exc.name)
+    library = (exc.name or "").partition(".")[0].replace("nacl", "PyNaCl")
     return MissingExtra(f"{what} needs {library}: pip install 'omnistorage[rclone]'")

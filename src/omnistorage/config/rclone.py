@@ -147,7 +147,6 @@ def _from_environment(env: Mapping[str, str], names: Mapping[str, object]) -> di
     """Return remote to option to variable: a variable belongs to the longest name that it begins with."""
     starts: dict[str, list[str]] = {}
     for name in names:
-        starts.setdefault(name.replace("-", "_").upper() + "_", []).append(name)
         starts.setdefault(name.upper() + "_", []).append(name)
     found: dict[str, dict[str, str]] = {name: {} for name in names}
     for variable in env:
