@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 
 from cli_runs import Ran, Run
 from omnistorage import backends
-from rclone_confs import encrypted, rclone
+from rclone_confs import RCLONE, encrypted, rclone
 
 CONF = """\
 [disk]
@@ -381,3 +382,36 @@ def test_every_setting_has_one_of_the_driver() -> None:
     ours = special.union(option for option, _ in TYPES["s3"].same.values())
 
     assert sorted(ours - {option.name for option in describe("s3").options}) == []
+
+
+@pytest.fixture
+def serving(tmp_path: Path) -> Iterator[str]:
+    """A bucket called ``bucket`` that rclone serves; the URL of the service."""
+    (tmp_path / "served" / "bucket").mkdir(parents=True)
+    words = ["serve", "s3", "--addr", "127.0.0.1:0", "--auth-key", "ACCESS,TOPSECRET", str(tmp_path / "served")]
+    started = subprocess.Popen([RCLONE, "--config", "", *words], stderr=subprocess.PIPE, text=True)
+    with started:
+        assert started.stderr is not None
+        found = next(found for line in started.stderr if (found := re.search(r"http://[\d.:]+", line)))
+        yield found[0]
+        started.terminate()
+        started.stderr.read()
+
+
+@needs_s3
+@pytest.mark.parametrize("where", ["plain", "apart"])
+def test_both_programs_see_the_same(run: Run, file: Path, tmp_path: Path, serving: str, where: str) -> None:
+    """What one program stores through a remote, the other reads through the remote that was made of it."""
+    conf = tmp_path / "rclone.conf"
+    settings = [f"endpoint={serving}", "access_key_id=ACCESS", "secret_access_key=TOPSECRET", "region=us-east-1"]
+    rclone("config", "create", "served", "s3", "provider=Rclone", *settings, conf=conf)
+    rclone("config", "create", "pics", "alias", "remote=served:bucket/pics", conf=conf)
+    (tmp_path / "a.txt").write_text("from rclone")
+    rclone("copy", tmp_path / "a.txt", "pics:", conf=conf)
+    made = run("config", "import", conf, *([] if where == "plain" else ["--secrets-dir", "keys"]))
+    read, written = run("cat", "served:bucket/pics/a.txt"), run("rcat", "pics:b.txt", stdin="from here")
+
+    assert (made.code, read.code, written.code) == (0, 0, 0)
+    assert read.out == "from rclone"
+    assert rclone("cat", "served:bucket/pics/b.txt", conf=conf) == "from here"
+    assert run("lsf", "pics:").out == "a.txt\nb.txt\n"
