@@ -315,9 +315,9 @@ def test_written(file: Path) -> None:
     made = _s3(KEYS)
     other = _s3(f"{KEYS}region = r\n")
     config = Config.load(file, {})
-    states = [state(config, made), write(config, made), write(config, made), write(config, other)]
+    states = [state(config, made), write(config, [made])[0], write(config, [made])[0], write(config, [other])[0]]
     kept = tomllib.loads(file.read_text())["remotes"]["x"]
-    states += [write(config, other, overwrite=True), state(Config.load(file, {}), other)]
+    states += [write(config, [other], overwrite=True)[0], state(Config.load(file, {}), other)]
 
     assert states == ["new", "new", "same", "other", "other", "same"]
     assert kept == {"type": "s3", "access_key_id": "AK", "secret_access_key": "SK"}
@@ -331,7 +331,7 @@ def test_secrets_in_files(file: Path, tmp_path: Path) -> None:
     folder = tmp_path / "new" / "secrets"
     made = _s3('access_key_id = AK\nsecret_access_key = """ S K """\n')
     config = Config.load(file, {})
-    write(config, made, secrets_dir=str(folder))
+    write(config, [made], secrets_dir=str(folder))
     held = folder / "x.secret_access_key"
     table = tomllib.loads(file.read_text())["remotes"]["x"]
 
@@ -343,11 +343,11 @@ def test_secrets_in_files(file: Path, tmp_path: Path) -> None:
 def test_secrets_that_changed(file: Path, tmp_path: Path) -> None:
     """A file with another secret counts as another remote: it stays without a word, too."""
     config = Config.load(file, {})
-    write(config, _s3(KEYS), secrets_dir=str(tmp_path))
+    write(config, [_s3(KEYS)], secrets_dir=str(tmp_path))
     new = _s3("access_key_id = AK\nsecret_access_key = NEW\n")
-    before = write(config, new, secrets_dir=str(tmp_path))
+    [before] = write(config, [new], secrets_dir=str(tmp_path))
     kept = (tmp_path / "x.secret_access_key").read_text()
-    write(config, new, secrets_dir=str(tmp_path), overwrite=True)
+    write(config, [new], secrets_dir=str(tmp_path), overwrite=True)
 
     assert (before, kept) == ("other", "SK\n")
     assert (tmp_path / "x.secret_access_key").read_text() == "NEW\n"
@@ -358,6 +358,16 @@ def test_folder_that_cannot_be_made(file: Path, tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("")
     before = file.read_text()
     with pytest.raises(ConfigError, match="cannot be written"):
-        write(Config.load(file, {}), _s3(KEYS), secrets_dir=str(tmp_path / "taken"))
+        write(Config.load(file, {}), [_s3(KEYS)], secrets_dir=str(tmp_path / "taken"))
+
+    assert file.read_text() == before
+
+
+def test_all_or_none(file: Path) -> None:
+    """What cannot be written keeps all others from it."""
+    good, bad = _s3(KEYS), Made(name="y", type="s3", options={"acl": None})
+    before = file.read_text()
+    with pytest.raises(ConfigError, match="cannot be written"):
+        write(Config.load(file, {}), [good, bad])
 
     assert file.read_text() == before

@@ -57,7 +57,7 @@ def test_reading_gives_back_what_was_written(data: dict[str, Any]) -> None:
 def test_edited_says_what_it_should(data: dict[str, Any], name: str, table: dict[str, Any] | None) -> None:
     """After an edit, that table is new and all else is as it was."""
     held = {**data, "remotes": {"x": {"type": "y"}, **({"old": {}} if name == "" else {})}}
-    result = tomllib.loads(edited(dumps(held), ("remotes", name), table))
+    result = tomllib.loads(edited(dumps(held), {("remotes", name): table}))
     expected = {key: value for key, value in held["remotes"].items() if key != name}
     if table is not None:
         expected[name] = table
@@ -95,7 +95,7 @@ def test_what_toml_cannot_say(value: object, error: type[Exception]) -> None:
 
 def test_edit_keeps_all_other_lines() -> None:
     """Changing one table leaves comments, blanks and order of everything else."""
-    changed = edited(WRITTEN, ("remotes", "nas"), {"type": "ftp"})
+    changed = edited(WRITTEN, {("remotes", "nas"): {"type": "ftp"}})
 
     assert changed == WRITTEN.replace(
         '[remotes.nas]  # in the cellar\ntype = "sftp"\nhost = "nas"   # by name\n', '[remotes.nas]\ntype = "ftp"\n'
@@ -104,14 +104,30 @@ def test_edit_keeps_all_other_lines() -> None:
 
 def test_edit_of_a_quoted_name() -> None:
     """The table of a name that needs quotes is found, and its comment stays with what follows."""
-    changed = edited(WRITTEN, ("remotes", "b c"), None)
+    changed = edited(WRITTEN, {("remotes", "b c"): None})
 
     assert changed == WRITTEN.replace('[remotes."b c"]\ntype = "s3"\n', "")
 
 
 def test_edit_adds_at_the_end() -> None:
     """A new table is added behind everything."""
-    assert edited(WRITTEN, ("remotes", "z"), {"type": "ftp"}) == WRITTEN + '\n[remotes.z]\ntype = "ftp"\n'
+    assert edited(WRITTEN, {("remotes", "z"): {"type": "ftp"}}) == WRITTEN + '\n[remotes.z]\ntype = "ftp"\n'
+
+
+def test_many_edits_at_once() -> None:
+    """Tables are replaced, added and taken out as if one after the other."""
+    changes: dict[tuple[str, ...], dict[str, str] | None] = {
+        ("remotes", "z"): {"type": "ftp"},
+        ("remotes", "nas"): {"type": "x"},
+        ("remotes", "b c"): None,
+    }
+    changed = edited(WRITTEN, changes)
+    singly = WRITTEN
+    for names, table in changes.items():
+        singly = edited(singly, {names: table})
+
+    assert changed == singly
+    assert changed.endswith('\n[remotes.z]\ntype = "ftp"\n')
 
 
 @pytest.mark.parametrize(
@@ -130,4 +146,4 @@ def test_edit_of_odd_layouts(text: str) -> None:
     expected = tomllib.loads(text)
     expected["remotes"]["nas"] = {"type": "new"}
 
-    assert tomllib.loads(edited(text, ("remotes", "nas"), {"type": "new"})) == expected
+    assert tomllib.loads(edited(text, {("remotes", "nas"): {"type": "new"}})) == expected

@@ -62,11 +62,11 @@ def _write_all(config: Config, made: list[Made], wishes: Wishes, console: Consol
 
     written: list[Made] = []
     kept = 0
-    for one in made:
-        if wishes.dry_run:
-            before = state(config, one, secrets_dir=wishes.secrets_dir)
-        else:
-            before = write(config, one, overwrite=wishes.overwrite, secrets_dir=wishes.secrets_dir)
+    if wishes.dry_run:
+        states = [state(config, one, secrets_dir=wishes.secrets_dir) for one in made]
+    else:
+        states = write(config, made, overwrite=wishes.overwrite, secrets_dir=wishes.secrets_dir)
+    for one, before in zip(made, states, strict=True):
         if before == "other" and not wishes.overwrite:
             kept += 1
             console.error(one.name, "not made: it is there and says something else; --overwrite replaces it")

@@ -7,7 +7,7 @@ type that we do not have is named with its type.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -18,7 +18,7 @@ from omnistorage.core.redact import is_reference, looks_secret
 
 from . import _rclonetypes as types
 from .rclone import RcloneRemote
-from .remotes import Config
+from .remotes import Config, Remote
 from .saving import locked, replace
 from .secrets import resolve
 
@@ -81,50 +81,57 @@ def state(config: Config, made: Made, *, secrets_dir: str = "") -> State:
     held = config.written(made.name)
     if held is None:
         return "new"
-    table, secrets = _split(made, secrets_dir)
+    options, secrets = _split(made, secrets_dir)
+    table = {"type": made.type, **({"root": made.root} if made.root else {}), **options}
     same = held == table and all(_holds(reference, value) for reference, value in secrets.items())
     return "same" if same else "other"
 
 
-def write(config: Config, made: Made, *, overwrite: bool = False, secrets_dir: str = "") -> State:
-    """Write a remote to the file of the configuration, and return what was there before.
+def write(config: Config, made: Iterable[Made], *, overwrite: bool = False, secrets_dir: str = "") -> list[State]:
+    """Write remotes to the file of the configuration, all at once, and return what was there before each.
 
     One that is there and says something else stays, unless ``overwrite``.
 
     Args:
         config: The configuration.
-        made: The remote.
-        overwrite: Replace a remote that says something else.
+        made: The remotes.
+        overwrite: Replace remotes that say something else.
         secrets_dir: Folder for secrets, each in a file for the owner only, to which the configuration refers; empty
             lets them stand in the configuration.
 
     Raises:
         ConfigError: Something cannot be written.
     """
-    before = state(config, made, secrets_dir=secrets_dir)
-    if before == "same" or (before == "other" and not overwrite):
-        return before
-    table, secrets = _split(made, secrets_dir)
+    states: list[State] = []
+    tables: list[Remote] = []
+    secrets: dict[str, str] = {}
+    for one in made:
+        before = state(config, one, secrets_dir=secrets_dir)
+        states.append(before)
+        if before == "new" or (before == "other" and overwrite):
+            options, held = _split(one, secrets_dir)
+            secrets |= held
+            tables.append(Remote(name=one.name, type=one.type, root=one.root, options=options))
     if secrets:
         with locked(os.path.join(os.path.abspath(secrets_dir), "secrets")):
             for reference, value in secrets.items():
                 replace(reference.removeprefix("file:"), value + "\n")
-    options = {name: value for name, value in table.items() if name not in ("type", "root")}
-    config.create(made.name, made.type, options, root=made.root, replace=overwrite)
-    return before
+    if tables:
+        config.create_all(tables, replace=overwrite)
+    return states
 
 
 def _split(made: Made, secrets_dir: str) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return the table for the configuration, and reference to secret for the files beside it."""
-    table: dict[str, Any] = {"type": made.type, **({"root": made.root} if made.root else {}), **made.options}
+    """Return the options for the configuration, and reference to secret for the files beside it."""
+    options = dict(made.options)
     secrets: dict[str, str] = {}
     for name in made.secrets if secrets_dir else ():
         reference = "file:" + os.path.join(os.path.abspath(secrets_dir), f"{made.name}.{name}")
         if not is_reference(reference):
             raise ConfigError(f"{secrets_dir}: references to files in this folder are not supported")
-        secrets[reference] = table[name]
-        table[name] = reference
-    return table, secrets
+        secrets[reference] = options[name]
+        options[name] = reference
+    return options, secrets
 
 
 def _holds(reference: str, value: str) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -24,6 +24,10 @@ VARIABLE: Final = "OMNISTORAGE_CONFIG"
 
 PREFIX: Final = "OMNISTORAGE_REMOTE_"
 """How environment variables that belong to a remote begin."""
+
+
+_Change = Callable[[Mapping[str, Any] | None], Mapping[str, Any] | None]
+"""What makes the new table of a remote out of the old one; None stands for no table."""
 
 
 class Remote(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,19 +134,37 @@ class Config:
         Raises:
             ConfigError: The name cannot be one, another remote has it, or the file cannot be written.
         """
-        if not is_remote_name(name):
-            raise ConfigError(
-                f"{name!r} cannot be the name of a remote: letters, digits, _ - . + @ and blanks inside; not 'file'"
-            )
-        table = {"type": type, **({"root": root} if root else {}), **_normal(options or {})}
-
-        def change(old: Mapping[str, Any] | None) -> Mapping[str, Any]:
-            if old is not None and not replace and _normal(old) != table:
-                raise ConfigError(f"remote '{name}:' exists; update or delete it, or ask to replace it")
-            return table
-
-        self._change(name, change)
+        self.create_all([Remote(name=name, type=type, root=root, options=options or {})], replace=replace)
         return self.remote(name)
+
+    def create_all(self, remotes: Iterable[Remote], *, replace: bool = False) -> None:
+        """Write new remotes, all or none of them; as ``create``.
+
+        Raises:
+            ConfigError: As for ``create``.
+        """
+        changes: dict[str, _Change] = {}
+        for remote in remotes:
+            if not is_remote_name(remote.name):
+                raise ConfigError(
+                    f"{remote.name!r} cannot be the name of a remote: letters, digits, _ - . + @ and blanks inside; "
+                    "not 'file'"
+                )
+            table = {
+                "type": remote.type,
+                **({"root": remote.root} if remote.root else {}),
+                **_normal(remote.options),
+            }
+
+            def change(
+                old: Mapping[str, Any] | None, name: str = remote.name, table: Mapping[str, Any] = table
+            ) -> Mapping[str, Any]:
+                if old is not None and not replace and _normal(old) != table:
+                    raise ConfigError(f"remote '{name}:' exists; update or delete it, or ask to replace it")
+                return table
+
+            changes[remote.name] = change
+        self._change(changes)
 
     def update(self, name: str, options: Mapping[str, Any], *, remove: Iterable[str] = ()) -> Remote:
         """Set options (``type`` and ``root`` among them) of a remote in the file, and take out others.
@@ -157,7 +179,7 @@ class Config:
             merged = _normal(self._present(name, old)) | _normal(options)
             return {option: value for option, value in merged.items() if option not in gone}
 
-        self._change(name, change)
+        self._change({name: change})
         return self.remote(name)
 
     def delete(self, name: str) -> None:
@@ -171,7 +193,7 @@ class Config:
         def change(old: Mapping[str, Any] | None) -> None:
             self._present(name, old)
 
-        self._change(name, change)
+        self._change({name: change})
 
     def touch(self) -> None:
         """Make the file, empty, if it does not exist.
@@ -194,11 +216,11 @@ class Config:
     def __repr__(self) -> str:
         return f"<Config {self._where()}>"
 
-    def _change(self, name: str, change: Any) -> None:
-        """Replace the table of a remote by what ``change`` makes of it (None: nothing) in the file as it is now."""
+    def _change(self, changes: Mapping[str, _Change]) -> None:
+        """Replace tables of remotes by what ``changes`` make of them (None: nothing) in the file as it is now."""
         if self.path is None:
             with self._lock:
-                self._data = self._changed(self._data, name, change)[0]
+                self._data = self._changed(self._data, changes)[0]
             return
         from .saving import locked, replace
         from .toml import edited
@@ -207,22 +229,22 @@ class Config:
         path = os.path.realpath(self.path)
         with locked(path):
             text, data = _read(path)
-            data, table = self._changed(data, name, change)
+            data, tables = self._changed(data, changes)
             try:
-                new = edited(text, ("remotes", name), table)
+                new = edited(text, {("remotes", name): table for name, table in tables.items()})
             except (TypeError, ValueError) as exc:
-                raise ConfigError(f"remote '{name}:' cannot be written: {exc}") from exc
+                names = ", ".join(f"'{name}:'" for name in tables)
+                raise ConfigError(f"remote {names} cannot be written: {exc}") from exc
             replace(path, new)
             self._data = data
 
     def _changed(
-        self, data: Mapping[str, Any], name: str, change: Any
-    ) -> tuple[dict[str, Any], Mapping[str, Any] | None]:
+        self, data: Mapping[str, Any], changes: Mapping[str, _Change]
+    ) -> tuple[dict[str, Any], dict[str, Mapping[str, Any] | None]]:
         tables = dict(_tables(data, self.path))
-        table = change(tables.pop(name, None))
-        if table is not None:
-            tables[name] = table
-        return {**data, "remotes": tables}, table
+        new = {name: change(tables.pop(name, None)) for name, change in changes.items()}
+        tables.update({name: table for name, table in new.items() if table is not None})
+        return {**data, "remotes": tables}, new
 
     def _present(self, name: str, table: Mapping[str, Any] | None) -> Mapping[str, Any]:
         if table is None:

@@ -25,8 +25,8 @@ def dumps(data: Mapping[str, Any]) -> str:
     return text + "\n" if text else ""
 
 
-def edited(text: str, names: tuple[str, ...], table: Mapping[str, Any] | None) -> str:
-    """Return the document ``text`` with the table at ``names`` replaced, added, or (None) taken out.
+def edited(text: str, changes: Mapping[tuple[str, ...], Mapping[str, Any] | None]) -> str:
+    """Return the document ``text`` with tables, by their names, replaced, added, or (None) taken out.
 
     All other lines keep their order and their comments where the document is laid out plainly; in any case the
     result says what it should.
@@ -37,8 +37,10 @@ def edited(text: str, names: tuple[str, ...], table: Mapping[str, Any] | None) -
     """
     import tomllib
 
-    wanted = _changed(tomllib.loads(text), names, table)
-    guess = _edited_lines(text, names, table)
+    wanted, guess = tomllib.loads(text), text
+    for names, table in changes.items():
+        guess = _edited_lines(guess, names, table) if _is_in(wanted, names) else _appended(guess, names, table)
+        wanted = _changed(wanted, names, table)
     _check(guess)
     # Lines are taken for headers by their look, which a string of many lines may have, too; so read it again.
     try:
@@ -47,6 +49,22 @@ def edited(text: str, names: tuple[str, ...], table: Mapping[str, Any] | None) -
     except tomllib.TOMLDecodeError:
         pass
     return dumps(wanted)
+
+
+def _is_in(data: Mapping[str, Any], names: tuple[str, ...]) -> bool:
+    held: Any = data
+    for name in names:
+        if not isinstance(held, Mapping) or name not in held:
+            return False
+        held = held[name]
+    return True
+
+
+def _appended(text: str, names: tuple[str, ...], table: Mapping[str, Any] | None) -> str:
+    # Not by way of the lines that are there: what is written at once may be many tables.
+    above = text.rstrip()
+    below = "" if table is None else "\n".join(_table(table, names))
+    return "\n\n".join(filter(None, (above, below))) + "\n" if above or below else ""
 
 
 def _changed(data: Mapping[str, Any], names: tuple[str, ...], table: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -97,14 +115,9 @@ def _is_header_of(line: str, names: tuple[str, ...]) -> bool:
     import tomllib
 
     try:
-        data: Any = tomllib.loads(line)
+        return _is_in(tomllib.loads(line), names)
     except tomllib.TOMLDecodeError:
         return False
-    for name in names:
-        if not isinstance(data, dict) or name not in data:
-            return False
-        data = data[name]
-    return True
 
 
 def _table(table: Mapping[str, Any], names: tuple[str, ...]) -> Iterator[str]:
