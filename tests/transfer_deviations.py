@@ -17,6 +17,7 @@ from transfer_scenes import Again, Case, Ended, File, Tree, World, above_all, be
 FILTERS = (
     *("--exclude", "--include", "--filter", "--min-size", "--max-size", "--max-depth", "--max-age", "--files-from"),
 )
+FAILED = 1
 CRASHED = 2
 REFUSED = 7
 LIMIT = 8
@@ -38,6 +39,8 @@ def expected(case: Case, theirs: Ended, again: Again) -> Expected:
         return _copied_from_there(case, again)
     if theirs.code == CRASHED and (alive := _without_a_crash(case, again)):
         return alive
+    if theirs.code == FAILED and (found := _without_folder_elsewhere(case, again)):
+        return found
     if clashes := _clashes(case, again):
         return _without_clashes(case, clashes, again)
     if case.command == "sync" and (refused := _guarded(case, theirs, again)):
@@ -263,6 +266,21 @@ def _holds(lines: list[str], path: str, *, files: bool) -> bool:
     """Say whether a path is among those selected, or one below it; of a list of files, folders are no part."""
     here = {path} if files else {path, f"{path}/"}
     return any(line in here or (line.startswith(f"{path}/") and not line.endswith("/")) for line in lines)
+
+
+def _without_folder_elsewhere(case: Case, again: Again) -> Expected | None:
+    """Say that a directory is no object to compare with or to copy from, where rclone fails one that has its name."""
+    name = case.sides[0].rpartition("/")[2]
+    if "/" not in case.sides[0] or not case.has("--compare-dest", "--copy-dest"):
+        return None
+    if case.world["r"].get(name, "nothing") is not None:
+        return None
+    other = {folder: dict(tree) for folder, tree in case.world.items()}
+    drop(other["r"], name)
+    less = case._replace(world=other)
+    found = expected(less, again(less), again)
+    world = found.ended.world | {"r": case.world["r"]}
+    return _named(found._replace(ended=found.ended._replace(world=world)), "i: a clash blocks nothing else")
 
 
 def _without_clashes(case: Case, clashes: list[str], again: Again) -> Expected:

@@ -206,7 +206,7 @@ _BACKUPS: Final = [
     [("--suffix", ".bak"), ("--suffix-keep-extension",)],
     [("--suffix", ".bak"), ("--exclude", "*.bak")],
 ]
-_IN_ORDER: Final = (("--transfers", "1"), ("--checkers", "1"), ("--check-first",), ("--order-by", "name"))
+IN_ORDER: Final = (("--transfers", "1"), ("--checkers", "1"), ("--check-first",), ("--order-by", "name"))
 """What makes rclone begin transfers in an order that is known."""
 
 
@@ -265,7 +265,7 @@ def _flags(draw: st.DrawFn, command: str, *, single: bool = False) -> list[tuple
     # A move on one disk transfers no bytes by rclone's count, so that no limit ends it.
     if not single and not moves and draw(st.integers(1, 10)) == 1:
         flags = [flag for flag in flags if flag[0] not in _NOT_LIMITED]
-        flags += [("--max-transfer", draw(st.sampled_from(["1b", "2b", "3b", "5b"]))), *_IN_ORDER]
+        flags += [("--max-transfer", draw(st.sampled_from(["1b", "2b", "3b", "5b"]))), *IN_ORDER]
         maybe(2, ("--cutoff-mode", "SOFT"), ("--cutoff-mode", "CAUTIOUS"), ("--cutoff-mode", "HARD"))
     else:
         maybe(8, ("--check-first",))

@@ -21,7 +21,7 @@ from hypothesis import event, example, given, note, settings
 from cli_runs import run_here
 from filter_scenes import CASES
 from transfer_deviations import Expected, expected
-from transfer_scenes import Case, Ended, check_cases, folder_cases, look, object_cases, plant
+from transfer_scenes import IN_ORDER, Case, Ended, check_cases, folder_cases, look, object_cases, plant
 
 RCLONE = shutil.which("rclone") or shutil.which("rclone", path=str(Path(sys.executable).parent))
 
@@ -81,9 +81,30 @@ ONLY_ELSEWHERE = Case(
 )
 """rclone 1.75 ends with a nil pointer."""
 
+FOLDER_ELSEWHERE = ONLY_ELSEWHERE._replace(
+    command="copyto",
+    world={**ONLY_ELSEWHERE.world, "r": {"b": None, "b/c": (b"", 1_700_000_000_000_000_000)}},
+)
+"""rclone 1.75 looks for the name of the source, and fails as it is that of a directory."""
+
+EXACTLY = Case(
+    command="copy",
+    world={
+        "s": {"a": (b"12", 1_700_000_000_000_000_000), "b": (b"", 1_700_000_000_000_000_000)},
+        "d": {},
+        "r": {},
+        "b": {},
+    },
+    sides=("s", "d"),
+    flags=(("--max-transfer", "2b"), *IN_ORDER),
+    listed=(),
+)
+"""The limit is reached exactly; nothing begins after that, not even an object of no bytes."""
+
 
 @_bounded(max_examples=CASES * 3 // 5)
 @given(folder_cases())
+@example(EXACTLY)
 def test_folders_become_what_rclone_makes_of_them(case: Case) -> None:
     """A run between two folders leaves the same trees, times and exit code."""
     compared(case)
@@ -92,6 +113,7 @@ def test_folders_become_what_rclone_makes_of_them(case: Case) -> None:
 @_bounded(max_examples=CASES // 5)
 @given(object_cases())
 @example(ONLY_ELSEWHERE)
+@example(FOLDER_ELSEWHERE)
 def test_objects_go_where_rclone_takes_them(case: Case) -> None:
     """A run from one object leaves the same trees, times and exit code."""
     compared(case)

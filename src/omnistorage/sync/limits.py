@@ -13,7 +13,8 @@ class Admission:
     Args:
         limit: Bytes that may be transferred in all; None for no limit.
         mode: SOFT lets the last transfer pass the limit; HARD and CAUTIOUS do not begin one that would, and
-            CAUTIOUS goes on with smaller ones. After the time, HARD also stops the transfers that run.
+            CAUTIOUS goes on with smaller ones. The others begin none when it is reached, however small. After the
+            time, HARD also stops the transfers that run.
         seconds: Time in which transfers may begin, from now on; None for no limit.
         clock: Seconds that only go forward.
     """
@@ -52,8 +53,8 @@ class Admission:
         with self._lock:
             if self.reached and self._mode != "CAUTIOUS":
                 return False
-            over = self._begun >= self._limit if self._mode == "SOFT" else self._begun + size > self._limit
-            if over:
+            full = self._mode != "CAUTIOUS" and self._begun >= self._limit
+            if full or (self._mode != "SOFT" and self._begun + size > self._limit):
                 self.reached = "max_transfer"
                 return False
             self._begun += size
