@@ -42,6 +42,9 @@ NEW: Tree = (
 )
 TOTAL = sum(map(len, NEW.values()))
 
+JOURNAL = 8192
+"""Bytes by which the journals of two whole runs differ, as their rows are written together by the clock."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -121,7 +124,7 @@ def elsewhere(recipe: str) -> Iterator[Path]:
     shutil.rmtree(shared)
 
 
-@pytest.mark.timeout(60 + 10 * MOMENTS)
+@pytest.mark.timeout(60 + 40 * MOMENTS)
 def test_killed_at_any_moment(recipe: str, pair: Pair) -> None:
     """Rules 1, 4 and 9: after ``kill -9`` every name holds its old bytes or its new ones, and a rerun converges."""
     end = _end(recipe)
@@ -156,10 +159,11 @@ def test_killed_at_any_moment(recipe: str, pair: Pair) -> None:
         assert leftovers(pair.target) == leftovers(pair.source) == []
         # What a whole run writes beside the files themselves, in its journal, is written again.
         again = max(0, written - beside - (TOTAL - finished))
-        assert again <= finished / 10, (after, written, finished)
+        assert again <= finished / 10 + JOURNAL, (after, written, finished)
         sums["finished"] += finished
         sums["again"] += again
         sums["partly"] += 0 < finished < TOTAL
 
     logger.info("%s: whole run %d ms, %d bytes beside %d; %s", recipe, duration * 1000, beside, TOTAL, dict(sums))
+    assert sums["again"] <= sums["finished"] / 10 + JOURNAL
     assert sums["partly"] > MOMENTS // 4 or recipe == "move"
