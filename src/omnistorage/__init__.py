@@ -41,14 +41,14 @@ if TYPE_CHECKING:
         UnknownScheme,
         Unreachable,
         Unsupported,
+        Untrusted,
     )
     from .core.features import Features
     from .core.info import Kind, ObjectInfo
+    from .core.version import __version__
     from .opening import open
     from .registry import backends, register
     from .storage import Storage, copy_path, move_path
-
-__version__ = "0.1.0"
 
 __all__ = [
     "open",
@@ -88,6 +88,7 @@ __all__ = [
     "UnknownScheme",
     "Unreachable",
     "Unsupported",
+    "Untrusted",
     "__version__",
 ]
 
@@ -120,9 +121,11 @@ _HOMES = {
         "UnknownScheme",
         "Unreachable",
         "Unsupported",
+        "Untrusted",
     ),
     ".core.features": ("Features",),
     ".core.info": ("Kind", "ObjectInfo"),
+    ".core.version": ("__version__",),
     ".opening": ("open",),
     ".registry": ("backends", "register"),
     ".storage": ("Storage", "copy_path", "move_path"),

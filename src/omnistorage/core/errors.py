@@ -186,6 +186,13 @@ class Unreachable(StorageError, ConnectionError):
     retryable = True
 
 
+class Untrusted(Unreachable):
+    """The service cannot prove that it is who it should be; nothing was sent to it."""
+
+    says = "the certificate of the service is not trusted"
+    retryable = False
+
+
 class TimedOut(StorageError, TimeoutError):
     """The answer took longer than allowed."""
 
