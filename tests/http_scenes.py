@@ -8,7 +8,9 @@ import struct
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
+
+import trustme
 
 
 class Request(NamedTuple):
@@ -71,6 +73,11 @@ class Talk:
             self._held += data
         data, self._held = self._held[:size], self._held[size:]
         return data
+
+    def rest(self) -> bytes:
+        """Return what has been read beyond the last request."""
+        held, self._held = self._held, b""
+        return held
 
     def send(self, *pieces: bytes) -> None:
         """Send each piece as a packet of its own."""
@@ -185,6 +192,13 @@ def reply(status: int = 200, body: bytes = b"", **headers: str) -> bytes:
     return f"HTTP/1.1 {status} Whatever\r\nContent-Length: {len(body)}\r\n{lines}\r\n".encode() + body
 
 
+def certified(authority: trustme.CA, *names: str, **kinds: Any) -> ssl.SSLContext:
+    """Return the TLS of a server that has a certificate of this authority for these names."""
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(*names, **kinds).configure_cert(made)
+    return made
+
+
 def pass_on(target: Mapping[str, int], *, password: str = "") -> Handler:
     """Be a proxy that finds these hosts (``name:port``) on ports of this machine, by CONNECT and by absolute form."""
 
@@ -205,7 +219,7 @@ def pass_on(target: Mapping[str, int], *, password: str = "") -> Handler:
             if method == "CONNECT":
                 client.send(b"HTTP/1.1 200 Go on\r\n\r\n")
             else:
-                far.sendall(raw)
+                far.sendall(raw + client.rest())
             with both_ways(client.sock, far):
                 pass
 

@@ -1,0 +1,504 @@
+"""What servers do to a request that they should not, each as one clear error, and what is sent again."""
+
+from __future__ import annotations
+
+import io
+import socket
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from http_scenes import Handler, Talk, answering, reply, serving
+from omnistorage.core.errors import ConfigError, StorageError, TimedOut, Truncated, Unreachable
+from omnistorage.core.streams import ByteStream
+from omnistorage.drivers import _http
+from omnistorage.drivers._http import Http
+
+
+@pytest.fixture
+def http() -> Iterator[Http]:
+    http = Http(connect_timeout=5, timeout=5)
+    yield http
+    http.close()
+
+
+def once(*pieces: bytes) -> Handler:
+    """Answer one request with these packets, and close the connection."""
+
+    def talk(client: Talk) -> None:
+        if client.request() is not None:
+            client.send(*pieces)
+
+    return talk
+
+
+def dying(after: int, *, end: Callable[[Talk], None] = lambda client: None) -> Handler:
+    """Answer so many requests on each connection; take one more, and end without a word."""
+
+    def talk(client: Talk) -> None:
+        for _ in range(after):
+            if client.request() is None:
+                return
+            client.send(reply(200, b"fine"))
+        if client.request() is not None:
+            end(client)
+
+    return talk
+
+
+def lost(http: Http, base: str, method: str = "GET") -> StorageError:
+    with pytest.raises(StorageError) as caught:
+        http.send(method, base, "/", {})
+    return caught.value
+
+
+# No answer -----------------------------------------------------------------------------------------
+
+
+def test_nobody_listens(http: Http) -> None:
+    """The error names host, port and reason in one line."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    exc = lost(http, f"http://127.0.0.1:{port}")
+
+    assert type(exc) is Unreachable
+    assert exc.retryable
+    assert str(exc) == f"cannot connect to 127.0.0.1:{port}: Connection refused"
+
+
+def test_host_has_no_address(http: Http) -> None:
+    """A name that cannot be found is named."""
+    exc = lost(http, "https://no-such-host.invalid")
+
+    assert type(exc) is Unreachable
+    assert str(exc).startswith("cannot connect to no-such-host.invalid:443: no address is known for")
+    assert "\n" not in str(exc)
+
+
+def test_connecting_takes_too_long() -> None:
+    """A server that takes no connections, as its queue is full, is waited for as long as said."""
+    waiting = []
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
+        port = listener.getsockname()[1]
+        for _ in range(3):
+            sock = socket.socket()
+            sock.setblocking(False)
+            sock.connect_ex(("127.0.0.1", port))
+            waiting.append(sock)
+        began = time.monotonic()
+        exc = lost(Http(connect_timeout=0.3), f"http://127.0.0.1:{port}")
+        took = time.monotonic() - began
+        for sock in waiting:
+            sock.close()
+
+    assert type(exc) is TimedOut
+    assert str(exc) == f"cannot connect to 127.0.0.1:{port} within 0.3 s"
+    assert 0.25 < took < 3
+
+
+@pytest.mark.parametrize(
+    ("pieces", "words"),
+    [
+        ([], "closed the connection without an answer"),
+        ([b"HTTP/1.1 200 O"], "closed the connection without an answer"),
+        ([b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n"], "closed the connection without an answer"),
+        ([b"SSH-2.0-OpenSSH_9.2\r\n"], "does not speak HTTP/1: b'SSH-2.0-OpenSSH_9.2\\r"),
+        ([b"\x15\x03\x01\x00\x02\x02\x16"], "does not speak HTTP/1: b'\\x15"),
+        ([b"HTTP/2 200\r\n\r\n"], "does not speak HTTP/1: 'HTTP/2 200'"),
+        ([b"HTTP/1.1 20 OK\r\n\r\n"], "does not speak HTTP/1: 'HTTP/1.1 20 OK'"),
+        ([b"HTTP/1.1 200 OK\r\nnonsense\r\n\r\n"], "sent a header without a value: 'nonsense'"),
+        ([b"HTTP/1.1 200 OK\r\nContent-Length: 1, 2\r\n\r\nab"], "sent an answer of the length '1, 2'"),
+        ([b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\nab"], "sent an answer of the length '-1'"),
+        ([b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab"], "of the length '1, 2'"),
+        ([b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nab"], "in the unknown encoding 'gzip'"),
+        ([b"HTTP/1.1 200 OK\r\nX: ", *[b"x" * 65536] * 5], "sent an endless head"),
+    ],
+)
+def test_nonsense_is_no_answer(http: Http, pieces: list[bytes], words: str) -> None:
+    """Whatever is not a whole HTTP head is an error of one line that names the server; nothing waits for more."""
+    with serving(once(*pieces)) as server:
+        exc = lost(http, server.base)
+
+        assert type(exc) is Unreachable
+        assert str(exc).startswith(f"127.0.0.1:{server.port} ")
+        assert words in str(exc)
+        assert len(str(exc)) < 200
+        assert len(server.seen) == 1
+
+
+def test_reset_is_an_error(http: Http) -> None:
+    """A connection that is reset says so."""
+    with serving(dying(0, end=Talk.reset)) as server:
+        exc = lost(http, server.base)
+
+    assert str(exc) == f"127.0.0.1:{server.port} did not answer: Connection reset by peer"
+    assert isinstance(exc.__cause__, ConnectionResetError)
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_silence_is_not_tried_again(kept: bool) -> None:
+    """A server that says nothing is given up after the timeout, once; it may well be at work."""
+    http = Http(timeout=0.3)
+    with serving(dying(1 if kept else 0, end=lambda client: time.sleep(1))) as server:
+        if kept:
+            http.send("GET", server.base, "/", {})
+        began = time.monotonic()
+        exc = lost(http, server.base)
+        took = time.monotonic() - began
+
+        assert type(exc) is TimedOut
+        assert str(exc) == f"127.0.0.1:{server.port} did not answer in time"
+        assert 0.25 < took < 0.9
+        assert server.accepted == 1
+    http.close()
+
+
+def test_slow_is_not_dead() -> None:
+    """The timeout is for each piece, not for the whole answer."""
+
+    def talk(client: Talk) -> None:
+        client.request()
+        for byte in reply(200, b"abc"):
+            client.send(bytes([byte]))
+            time.sleep(0.01)
+
+    with serving(talk) as server:
+        http = Http(timeout=0.4)
+
+        assert http.send("GET", server.base, "/", {}).data == b"abc"
+        http.close()
+
+
+# Connections that died ------------------------------------------------------------------------------
+
+
+def test_closed_meanwhile_is_seen(http: Http) -> None:
+    """A kept connection that the server closed while it was idle is not used: even POST goes through, sent once."""
+
+    def talk(client: Talk) -> None:
+        client.request()
+        client.send(reply())
+
+    with serving(talk) as server:
+        for _ in range(3):
+            assert http.send("POST", server.base, "/", {}, b"x").status == 200
+            # The end of the connection arrives a little later than the answer.
+            time.sleep(0.05)
+
+        assert len(server.seen) == 3
+        assert server.accepted == 3
+
+
+@pytest.mark.parametrize("end", [lambda client: None, Talk.reset], ids=["closed", "reset"])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE"])
+def test_request_on_a_dead_connection_is_sent_again(
+    http: Http, method: str, end: Callable[[Talk], None]
+) -> None:
+    """Of a kept connection that dies with the request, without a word, nobody hears."""
+    body = b"body" if method == "PUT" else None
+    with serving(dying(1, end=end)) as server:
+        http.send("GET", server.base, "/", {})
+        answer = http.send(method, server.base, "/x", {}, body)
+
+        assert answer.status == 200
+        assert [seen.target for seen in server.seen] == ["/", "/x", "/x"]
+        assert server.accepted == 2
+
+
+@pytest.mark.parametrize(
+    ("method", "headers"), [("POST", {}), ("PUT", {"if-none-match": "*"}), ("PUT", {"if-match": '"a"'})]
+)
+def test_request_that_may_have_been_done_is_not_sent_again(
+    http: Http, method: str, headers: dict[str, str]
+) -> None:
+    """What would do more when done twice is left to the caller."""
+    with serving(dying(1)) as server:
+        http.send("GET", server.base, "/", {})
+        with pytest.raises(Unreachable):
+            http.send(method, server.base, "/x", headers, b"body")
+
+        assert [seen.target for seen in server.seen] == ["/", "/x"]
+
+
+def test_request_is_sent_again_only_once(http: Http) -> None:
+    """A server that drops every request is not asked for ever."""
+
+    def talk(client: Talk) -> None:
+        client.request()
+        if client.number == 0:
+            client.send(reply())
+            client.request()
+
+    with serving(talk) as server:
+        http.send("GET", server.base, "/", {})
+        exc = lost(http, server.base)
+
+        assert type(exc) is Unreachable
+        assert len(server.seen) == 3
+
+
+def test_new_connection_is_not_tried_twice(http: Http) -> None:
+    """What fails on a new connection is told at once; trying again is for others to decide."""
+    with serving(dying(0)) as server:
+        lost(http, server.base)
+
+        assert len(server.seen) == 1
+
+
+def test_half_an_answer_is_not_tried_again(http: Http) -> None:
+    """Once the server began to answer it has done what it was asked for."""
+
+    def talk(client: Talk) -> None:
+        client.request()
+        client.send(reply())
+        client.request()
+        client.send(b"HTTP/1.1 200")
+
+    with serving(talk) as server:
+        http.send("GET", server.base, "/", {})
+        exc = lost(http, server.base)
+
+        assert type(exc) is Unreachable
+        assert len(server.seen) == 2
+
+
+def test_unasked_bytes_end_a_connection(http: Http) -> None:
+    """What comes after an answer is never taken for the next one."""
+    evil = reply(200, b"good") + reply(200, b"evil")
+    with serving(answering(evil)) as server:
+        found = [http.send("GET", server.base, "/", {}).data for _ in range(5)]
+
+        assert found == [b"good"] * 5
+        assert server.accepted == 5
+
+
+def test_late_unasked_bytes_end_a_connection(http: Http) -> None:
+    """Neither is what comes while the connection is idle, such as a 408 before it is closed."""
+
+    def talk(client: Talk) -> None:
+        while client.request() is not None:
+            client.send(reply(200, b"good"))
+            time.sleep(0.02)
+            client.send(reply(408, b"late"))
+
+    with serving(talk) as server:
+        for _ in range(3):
+            assert http.send("GET", server.base, "/", {}).data == b"good"
+            time.sleep(0.1)
+
+        assert server.accepted == 3
+
+
+def test_old_connection_is_not_used(http: Http, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection that was idle for too long is dropped, however well it looks."""
+    with serving(answering(reply())) as server:
+        http.send("GET", server.base, "/", {})
+        http.send("GET", server.base, "/", {})
+
+        assert server.accepted == 1
+        monkeypatch.setattr(_http, "IDLE", 0.05)
+        time.sleep(0.1)
+        http.send("GET", server.base, "/", {})
+        assert server.accepted == 2
+
+
+# Uploads that are refused ---------------------------------------------------------------------------
+
+
+class Endless(io.RawIOBase):
+    """A stream that counts how much of it is read."""
+
+    def __init__(self) -> None:
+        self.taken = 0
+
+    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
+        self.taken += len(buffer)
+        return len(buffer)
+
+
+REFUSAL = reply(403, b"<Error/>", Connection="close")
+
+
+@pytest.mark.parametrize("end", [lambda client: None, Talk.reset], ids=["closed", "reset"])
+def test_refusal_ends_an_upload(http: Http, end: Callable[[Talk], None]) -> None:
+    """A server that refuses before it has read the body is heard; the rest of a gigabyte is not sent."""
+
+    def talk(client: Talk) -> None:
+        client.head()
+        client.send(REFUSAL)
+        # As long as nobody reads, the client cannot send much; then its connection breaks.
+        time.sleep(0.1)
+        end(client)
+
+    source = Endless()
+    with serving(talk) as server:
+        answer = http.send("PUT", server.base, "/", {"content-length": str(1 << 30)}, source)
+
+    assert (answer.status, answer.data) == (403, b"<Error/>")
+    assert source.taken < 32 << 20
+
+
+def test_refusal_of_bytes_ends_an_upload(http: Http) -> None:
+    """Likewise for bytes in memory."""
+
+    def talk(client: Talk) -> None:
+        client.head()
+        client.send(REFUSAL)
+        time.sleep(0.1)
+
+    with serving(talk) as server:
+        answer = http.send("PUT", server.base, "/", {}, bytes(64 << 20))
+
+        assert (answer.status, answer.data) == (403, b"<Error/>")
+
+
+def test_connection_with_half_a_request_is_not_kept(http: Http) -> None:
+    """After a refusal that let the rest of a body unsent, the next request takes another connection."""
+
+    def talk(client: Talk) -> None:
+        if client.number == 0:
+            client.head()
+            client.send(reply(403))
+            time.sleep(0.3)
+        else:
+            client.request()
+            client.send(reply())
+
+    with serving(talk) as server:
+        first = http.send("PUT", server.base, "/", {}, bytes(64 << 20))
+        second = http.send("GET", server.base, "/", {})
+
+        assert (first.status, second.status) == (403, 200)
+        assert server.accepted == 2
+
+
+def test_early_success_waits_for_the_body(http: Http) -> None:
+    """A server may answer 200 before it has read the body, but it gets all of it."""
+
+    def talk(client: Talk) -> None:
+        found = client.head()
+        assert found is not None
+        client.send(reply(200, b"early"))
+        client.read(int(found[3]["content-length"]))
+        client.request()
+        client.send(reply(200, b"next"))
+
+    with serving(talk) as server:
+        body = io.BytesIO(bytes(8 << 20))
+        first = http.send("PUT", server.base, "/", {"content-length": str(8 << 20)}, body)
+        second = http.send("GET", server.base, "/", {})
+
+        assert (first.data, second.data) == (b"early", b"next")
+        assert server.accepted == 1
+
+
+def test_provisional_answers_are_passed_over(http: Http) -> None:
+    """100, 102 and 103 may come at any time; the answer is what comes after them."""
+
+    def talk(client: Talk) -> None:
+        while (found := client.head()) is not None:
+            client.send(b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")
+            client.read(int(found[3]["content-length"]))
+            client.send(b"HTTP/1.1 102 Processing\r\n\r\n" + reply(201, b"done"))
+
+    with serving(talk) as server:
+        for body in (b"", b"small", bytes(8 << 20)):
+            answer = http.send("PUT", server.base, "/", {}, body)
+
+            assert (answer.status, answer.data) == (201, b"done")
+        assert server.accepted == 1
+
+
+def test_server_that_does_not_read(http: Http) -> None:
+    """An upload that does not get on ends after the timeout."""
+
+    def talk(client: Talk) -> None:
+        client.head()
+        time.sleep(1.5)
+
+    quick = Http(timeout=0.3)
+    with serving(talk) as server:
+        began = time.monotonic()
+        with pytest.raises(TimedOut, match="did not take the request in time"):
+            quick.send("PUT", server.base, "/", {}, bytes(64 << 20))
+        assert time.monotonic() - began < 1.4
+    quick.close()
+
+
+# Bodies that are wrong ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("said", [10, 100_000, 1 << 20])
+@pytest.mark.parametrize("off", [-1, 1])
+def test_body_of_another_size_is_never_whole(http: Http, said: int, off: int) -> None:
+    """A stream with fewer or more bytes than said makes no object: the server never gets all that it waits for."""
+
+    def talk(client: Talk) -> None:
+        found = client.head()
+        if found is not None:
+            with pytest.raises(AssertionError, match="within a body"):
+                client.read(int(found[3]["content-length"]))
+
+    with serving(talk) as server:
+        with pytest.raises(Truncated, match=f"{said} bytes were announced"):
+            http.send("PUT", server.base, "/", {"content-length": str(said)}, io.BytesIO(bytes(said + off)))
+
+
+class Breaking(io.RawIOBase):
+    """A stream that breaks after a while."""
+
+    def __init__(self, after: int, error: BaseException) -> None:
+        self._left = after
+        self._error = error
+
+    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
+        if not self._left:
+            raise self._error
+        count = min(len(buffer), self._left)
+        self._left -= count
+        return count
+
+
+@pytest.mark.parametrize("error", [OSError(5, "disk"), KeyboardInterrupt(), Truncated("far away")], ids=repr)
+@pytest.mark.parametrize("after", [0, 1000, 1 << 20])
+def test_error_of_the_body_flies_on(http: Http, error: BaseException, after: int) -> None:
+    """What reading a body raises is not ours to change; the connection is not used any more."""
+
+    def talk(client: Talk) -> None:
+        found = client.head()
+        if found is not None and found[1] == "PUT":
+            with pytest.raises(AssertionError, match="within a body"):
+                client.read(int(found[3]["content-length"]))
+        elif found is not None:
+            client.send(reply())
+
+    with serving(talk) as server:
+        body: ByteStream = Breaking(after, error)
+        with pytest.raises(type(error)) as caught:
+            http.send("PUT", server.base, "/", {"content-length": str(after + 100_000)}, body)
+
+        assert caught.value is error
+        assert http.send("GET", server.base, "/", {}).status == 200
+
+
+# Settings that are wrong ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "base", ["", "host", "ftp://host", "http://", "http://host/path", "http://host:0", "http://host:x", "http://a b"]
+)
+def test_address_that_is_none(http: Http, base: str) -> None:
+    """One line says so."""
+    with pytest.raises(ConfigError) as caught:
+        http.send("GET", base, "/", {})
+
+    assert "\n" not in str(caught.value)
+
+
+def test_login_in_an_address_is_refused_and_not_shown(http: Http) -> None:
+    """Nobody would send it, so nobody should think so."""
+    with pytest.raises(ConfigError) as caught:
+        http.send("GET", "https://user:hunter2@host", "/", {})
+
+    assert "hunter2" not in str(caught.value)
