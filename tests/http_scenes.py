@@ -69,7 +69,8 @@ class Talk:
         """Read so many bytes."""
         while len(self._held) < size:
             data = self.sock.recv(1 << 18)
-            assert data, "the client closed the connection within a body"
+            if not data:
+                raise ConnectionError("the client closed the connection within a body")
             self._held += data
         data, self._held = self._held[:size], self._held[size:]
         return data
@@ -212,6 +213,7 @@ def pass_on(target: Mapping[str, int], *, password: str = "") -> Handler:
             client.send(b"HTTP/1.1 407 Who\r\nProxy-Authenticate: Basic\r\nContent-Length: 0\r\n\r\n")
             return
         place = wanted.removeprefix("http://").partition("/")[0]
+        place = place if ":" in place else f"{place}:80"
         if place not in target:
             client.send(b"HTTP/1.1 502 Where\r\nContent-Length: 0\r\n\r\n")
             return

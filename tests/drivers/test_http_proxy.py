@@ -77,7 +77,7 @@ def test_proxy_cannot_pose_as_the_server(ca_file: str) -> None:
     """A proxy that answers for the server itself has no certificate for it."""
     tls = certified(AUTHORITY, "evil.example")
     with serving(FINE, tls) as server, serving(pass_on({"storage.example:443": server.port})) as proxy:
-        with pytest.raises(Untrusted, match="^the certificate of storage.example:443 is for another host"):
+        with pytest.raises(Untrusted, match=r"^the certificate of storage.example:443 is for another host"):
             ask("https://storage.example", proxy=f"http://127.0.0.1:{proxy.port}", ca_file=ca_file)
 
         assert server.seen == []
@@ -130,7 +130,7 @@ def test_proxy_that_says_nothing() -> None:
     """A proxy that hangs up is named, and so is one that is not there."""
 
     with serving(lambda client: (client.head(), None)[1]) as proxy:
-        with pytest.raises(Unreachable, match="for storage.example:443 closed the connection without an answer$"):
+        with pytest.raises(Unreachable, match=r"for storage.example:443 closed the connection without an answer$"):
             ask("https://storage.example", proxy=f"http://127.0.0.1:{proxy.port}")
         port = proxy.port
     with pytest.raises(Unreachable, match=f"^cannot connect to the proxy 127.0.0.1:{port}: Connection refused$"):

@@ -75,7 +75,9 @@ def test_authority_of_the_option_is_trusted(ca_file: str) -> None:
         assert ask(server, ca_file=ca_file) == 200
 
 
-def test_authority_of_the_option_is_the_only_one(ca_file: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_authority_of_the_option_is_the_only_one(
+    ca_file: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """Whom the system trusts is of no account then."""
     other = trustme.CA()
     other.cert_pem.write_to_path(str(tmp_path / "other.pem"))
@@ -115,9 +117,7 @@ def test_expired_certificate_is_refused(ca_file: str) -> None:
     with serving(FINE, context("127.0.0.1", not_before=past, not_after=past + datetime.timedelta(1))) as server:
         exc = refused(server, ca_file=ca_file)
 
-        assert str(exc) == (
-            f"the certificate of 127.0.0.1:{server.port} is not trusted: certificate has expired"
-        )
+        assert str(exc) == (f"the certificate of 127.0.0.1:{server.port} is not trusted: certificate has expired")
 
 
 def test_verification_can_be_left_out() -> None:
@@ -130,9 +130,9 @@ def test_old_tls_is_refused(ca_file: str) -> None:
     """TLS 1.1 and older are not spoken, even without verification."""
     old = context("127.0.0.1")
     old.set_ciphers("ALL:@SECLEVEL=0")
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="deprecated"):
         old.minimum_version = ssl.TLSVersion.TLSv1
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="deprecated"):
         old.maximum_version = ssl.TLSVersion.TLSv1_1
     for settings in ({"ca_file": ca_file}, {"verify": False}):
         with serving(FINE, old) as server:
@@ -150,7 +150,9 @@ def test_plain_server_is_named(ca_file: str) -> None:
 
     with serving(talk) as server:
         server.base = f"https://127.0.0.1:{server.port}"
-        with pytest.raises(Unreachable, match=r"^no TLS with 127.0.0.1:\d+: (wrong version number|record layer failure)$"):
+        with pytest.raises(
+            Unreachable, match=r"^no TLS with 127.0.0.1:\d+: (wrong version number|record layer failure)$"
+        ):
             ask(server, ca_file=ca_file)
 
 
@@ -223,17 +225,16 @@ def test_refusal_ends_an_upload(http: Http) -> None:
 
 def test_closed_meanwhile_is_seen(http: Http) -> None:
     """A kept connection that the server ended, orderly or not, is not used."""
-    orderly = True
 
     def talk(client: Talk) -> None:
         client.request()
         client.send(reply())
-        if orderly:
+        if client.number != 1:
             assert isinstance(client.sock, ssl.SSLSocket)
             client.sock.unwrap()
 
     with serving(talk, context("127.0.0.1")) as server:
-        for orderly in (True, False, True):
+        for _ in range(3):
             assert http.send("POST", server.base, "/", {}, b"x").status == 200
             time.sleep(0.05)
 

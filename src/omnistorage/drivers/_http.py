@@ -141,7 +141,7 @@ class Http:
                 wire.close()
                 if not again:
                     raise failure(exc, pool.where) from exc.__cause__
-                logger.debug("%s %s: a connection that was kept is closed, on a new one", method, pool.where)
+                logger.debug("%s %s: the connection that was kept is closed, on a new one", method, pool.where)
                 wire = pool.connect()
                 head = wire.exchange(method, text, body, length)
             answer = self._answer(pool, wire, method, head, stream)
@@ -237,7 +237,7 @@ class _Pool:
         if breaks != count or text.count("\r") != text.count("\n") or "\0" in text:
             raise Unsupported(f"HTTP cannot carry {_culprit(target, headers)}")
         if " " in target or not target.isascii():
-            raise Unsupported(f"HTTP cannot carry the target {target!r}")
+            raise Unsupported(f"HTTP cannot carry {_culprit(target, {})}")
         try:
             return text.encode()
         except UnicodeEncodeError as exc:
@@ -303,13 +303,16 @@ def retry_after(headers: Mapping[str, str], now: float | None = None) -> float |
         return None
     if said.isascii() and said.replace(".", "", 1).isdigit():
         return float(said)
+    from datetime import UTC
     from email.utils import parsedate_to_datetime
 
     try:
-        when = parsedate_to_datetime(said).timestamp()
+        when = parsedate_to_datetime(said)
+        # The oldest of the forms has no zone; all are in UTC.
+        seconds = (when if when.tzinfo is not None else when.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
         return None
-    return max(0.0, when - (time.time() if now is None else now))
+    return max(0.0, seconds - (time.time() if now is None else now))
 
 
 def _length(headers: Mapping[str, str], body: bytes | memoryview | ByteStream | None) -> int:
@@ -368,7 +371,7 @@ def _culprit(target: str, headers: Mapping[str, str]) -> str:
     for name, value in headers.items():
         if _BAD.search(f"{name}{value}"):
             return f"the header {name!r} with such a value" if not _BAD.search(name) else "a header of such a name"
-    return f"the target {target!r}"
+    return f"the target {redacted_target(target)!r}"
 
 
 def _log(where: str, method: str, target: str, headers: Mapping[str, str], head: Head, seconds: float) -> None:

@@ -41,16 +41,16 @@ def _redacted(name: str, value: str) -> str:
     plain = name.lower()
     if plain in _PLAIN_HEADERS:
         return value
-    if plain.endswith(("authorization", "cookie")) or _SECRET_HEADER.search(plain):
+    if _SECRET_HEADER.search(plain):
         return HIDDEN
     if "?" in value and "=" in value:
         return redacted_target(value)
     return value
 
 
-# A name such as x-amz-security-token, x-auth-token, x-ms-encryption-key, x-goog-api-key; hashes of keys, too.
+# A name such as x-amz-security-token, x-auth-key, x-ms-encryption-key, x-goog-api-key; hashes of keys, too.
 _SECRET_HEADER: Final = re.compile(
-    r"token|secret|password|passwd|credential|signature|customer-key|encryption-key|api-key"
+    "authorization|cookie|token|secret|password|passwd|credential|signature|(customer|encryption|auth|api)-key"
 )
 _PLAIN_HEADERS: Final = frozenset(
     {

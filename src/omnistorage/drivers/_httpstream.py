@@ -60,14 +60,19 @@ class AnswerStream:
                 parts.append(data)
             return b"".join(parts)
         wire = self._open()
-        if wire is None or not size or not self._ready(wire):
+        if wire is None or not size:
             return b""
-        left = self._left
         try:
+            if not self._ready(wire):
+                return b""
+            left = self._left
             data = wire.take(min(size, BLOCK) if left < 0 else min(size, left, BLOCK))
-        except BaseException as exc:
-            raise self._fail(exc) from (exc.__cause__ if isinstance(exc, Broken) else exc)
-        self._took(wire, len(data))
+            self._took(wire, len(data))
+        except Broken as exc:
+            raise self._broke(exc) from exc.__cause__
+        except BaseException:
+            self._interrupted()
+            raise
         return data
 
     def readinto(self, buffer: WriteableBuffer, /) -> int:
@@ -75,21 +80,23 @@ class AnswerStream:
         view = memoryview(buffer).cast("B")
         enough = min(len(view), BLOCK)
         filled = 0
-        while filled < enough:
-            try:
-                wire = self._open()
-                if wire is None or not self._ready(wire):
-                    break
+        wire = self._open()
+        try:
+            while filled < enough and wire is not None and self._ready(wire):
                 part = view[filled:] if self._left < 0 else view[filled : filled + self._left]
                 count = wire.take_into(part)
                 self._took(wire, count)
-            except BaseException as exc:
-                failed = self._fail(exc)
-                # What had come before counts; the failure is told by the next call.
-                if filled and failed is self._failed:
-                    return filled
-                raise failed from (exc.__cause__ if isinstance(exc, Broken) else exc)
-            filled += count
+                filled += count
+                wire = self._wire
+        except Broken as exc:
+            failed = self._broke(exc)
+            if not filled:
+                raise failed from exc.__cause__
+            # What had come before counts; the failure is told by the next call.
+            failed.__cause__ = exc.__cause__
+        except BaseException:
+            self._interrupted()
+            raise
         return filled
 
     def close(self) -> None:
@@ -158,17 +165,16 @@ class AnswerStream:
             if not self._left and not self._chunked:
                 self._end()
 
-    def _fail(self, exc: BaseException) -> BaseException:
+    def _broke(self, exc: Broken) -> StorageError:
         """Drop the connection, and return the error to raise, now and by all further calls."""
-        if self._failed is exc:
-            return exc
         self._drop()
-        if isinstance(exc, Broken):
-            self._failed = self._error(exc)
-            return self._failed
+        self._failed = failed = self._error(exc)
+        return failed
+
+    def _interrupted(self) -> None:
         # What a thread was interrupted in cannot be gone on with.
+        self._drop()
         self._failed = Unreachable(f"reading from {self._where} was interrupted")
-        return exc
 
     def _error(self, exc: Broken) -> StorageError:
         if exc.slow:
