@@ -46,6 +46,9 @@ class Credentials(msgspec.Struct, frozen=True):
     def __repr__(self) -> str:
         return f"Credentials(access_key={str(self.access_key)!r})"
 
+    def __reduce__(self) -> str:
+        raise TypeError("secrets do not travel; let the other side find its own")
+
 
 class Signer:
     """Signs requests to one service in one region; from any thread.
@@ -144,6 +147,8 @@ class Signer:
             raise ValueError(f"a link is good for 1 to {LONGEST} seconds, not {expires}")
         stamp = self._time(now)
         scope = stamp[:8] + self._scope
+        # As browsers send it.
+        base = base.lower()
         sent = {name.lower(): value for name, value in (headers or {}).items()}
         sent["host"] = _host(base)
         names = sorted(sent)
@@ -276,8 +281,8 @@ def _quoted(text: str) -> str:
 
 
 def _trimmed(value: str) -> str:
-    # Runs of spaces count as one; most values have none.
-    return " ".join(value.split()) if " " in value or "\t" in value else value
+    # Runs of blanks count as one, whatever Unicode calls a blank; most values have none.
+    return value if value.isascii() and " " not in value and "\t" not in value else " ".join(value.split())
 
 
 def _host(base: str) -> str:
