@@ -64,7 +64,7 @@ def descriptors() -> int:
 def test_no_more_connections_are_kept_than_wanted() -> None:
     """More may be in use at once; when they come back, the surplus is closed."""
     http = Http(connections=3, timeout=5)
-    with serving(answering(reply(200, bytes(10)))) as server:
+    with serving(answering(reply(200, bytes(500_000)))) as server:
         before = descriptors()
         streams = [http.send("GET", server.base, "/", {}, stream=True).stream for _ in range(10)]
         assert server.accepted == 10

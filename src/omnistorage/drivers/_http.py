@@ -7,6 +7,7 @@ closed meanwhile, before a byte of an answer came.
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import re
@@ -165,15 +166,19 @@ class Http:
             pool.close()
 
     def _answer(self, pool: _Pool, wire: Wire, method: str, head: Head, stream: bool) -> Answer:
-        if stream and head.status < 300:
-            return Answer(head.status, head.headers, b"", AnswerStream(wire, method, head, pool.where, pool.give))
+        stream = stream and head.status < 300
         length = body_length(method, head)
         if length >= 0 and (data := wire.take_held(length)) is not None:
+            # A small body came with its head.
             if head.keep and wire.whole:
                 pool.give(wire)
             else:
                 wire.close()
+            if stream:
+                return Answer(head.status, head.headers, b"", io.BytesIO(data))
             return Answer(head.status, head.headers, data)
+        if stream:
+            return Answer(head.status, head.headers, b"", AnswerStream(wire, method, head, pool.where, pool.give))
         with AnswerStream(wire, method, head, pool.where, pool.give) as body:
             if head.status >= 300:
                 return Answer(head.status, head.headers, _as_much(body))

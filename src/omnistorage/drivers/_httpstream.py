@@ -215,6 +215,9 @@ def body_length(method: str, head: Head) -> int:
     said = head.headers.get("content-length")
     if said is None:
         return _TO_THE_END
+    if said.isascii() and said.isdigit():
+        return int(said)
+    # Some say it twice.
     lengths = {part.strip() for part in said.split(",")}
     length = lengths.pop()
     if lengths or not (length.isascii() and length.isdigit()):
