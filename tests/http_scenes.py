@@ -67,13 +67,14 @@ class Talk:
 
     def read(self, size: int) -> bytes:
         """Read so many bytes."""
-        while len(self._held) < size:
-            data = self.sock.recv(1 << 18)
+        found = bytearray(self._held[:size])
+        self._held = self._held[size:]
+        while len(found) < size:
+            data = self.sock.recv(min(1 << 18, size - len(found)))
             if not data:
                 raise ConnectionError("the client closed the connection within a body")
-            self._held += data
-        data, self._held = self._held[:size], self._held[size:]
-        return data
+            found += data
+        return bytes(found)
 
     def rest(self) -> bytes:
         """Return what has been read beyond the last request."""

@@ -155,7 +155,7 @@ def test_body_of_another_size_is_never_whole(http: Http, said: int, off: int) ->
     def talk(client: Talk) -> None:
         found = client.head()
         if found is not None:
-            with pytest.raises(ConnectionError, match="within a body"):
+            with pytest.raises(ConnectionError):
                 client.read(int(found[3]["content-length"]))
 
     with serving(talk) as server, pytest.raises(Truncated, match=f"{said} bytes were announced"):
@@ -185,7 +185,7 @@ def test_error_of_the_body_flies_on(http: Http, error: BaseException, after: int
     def talk(client: Talk) -> None:
         found = client.head()
         if found is not None and found[1] == "PUT":
-            with pytest.raises(ConnectionError, match="within a body"):
+            with pytest.raises(ConnectionError):
                 client.read(int(found[3]["content-length"]))
         elif found is not None:
             client.send(reply())
