@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from http_scenes import Talk, reply, serving
-from omnistorage.core.errors import TimedOut, Truncated
-from omnistorage.core.streams import ByteStream
+from omnistorage.core.errors import TimedOut, Truncated, Unreachable
+from omnistorage.core.streams import ByteStream, Window
 from omnistorage.drivers._http import Http
 
 
@@ -71,24 +71,80 @@ def test_refusal_of_bytes_ends_an_upload(http: Http) -> None:
         assert (answer.status, answer.data) == (403, b"<Error/>")
 
 
-def test_connection_with_half_a_request_is_not_kept(http: Http) -> None:
-    """After a refusal that let the rest of a body unsent, the next request takes another connection."""
+def test_refusal_is_seen_while_the_server_reads_on(http: Http) -> None:
+    """A server that swallows what it has refused is not fed to the end."""
+
+    def talk(client: Talk) -> None:
+        client.head()
+        client.send(REFUSAL)
+        while client.sock.recv(1 << 20):
+            pass
+
+    source = Endless()
+    with serving(talk) as server:
+        answer = http.send("PUT", server.base, "/", {"content-length": str(1 << 30)}, source)
+
+    assert (answer.status, answer.data) == (403, b"<Error/>")
+    assert source.taken < 64 << 20
+
+
+@pytest.mark.parametrize(
+    "framing", ["Content-Length: 2\r\n\r\nno", "Transfer-Encoding: chunked\r\n\r\n2\r\nno\r\n0\r\n\r\n"]
+)
+@pytest.mark.parametrize("stream", [False, True])
+def test_connection_with_half_a_request_is_not_kept(http: Http, framing: str, stream: bool) -> None:
+    """After a refusal that left the rest of a body unsent, the next request would be taken for that rest."""
+    rest = bytearray()
 
     def talk(client: Talk) -> None:
         if client.number == 0:
             client.head()
-            client.send(reply(403))
-            time.sleep(0.3)
+            client.send(f"HTTP/1.1 403 No\r\n{framing}".encode())
+            while data := client.sock.recv(1 << 20):
+                rest.extend(data[-100:])
         else:
             client.request()
             client.send(reply())
 
     with serving(talk) as server:
-        first = http.send("PUT", server.base, "/", {}, bytes(64 << 20))
-        second = http.send("GET", server.base, "/", {})
+        body = Endless() if stream else bytes(64 << 20)
+        first = http.send("PUT", server.base, "/", {"content-length": str(64 << 20)}, body)
+        second = http.send("GET", server.base, "/next", {})
 
-        assert (first.status, second.status) == (403, 200)
+        assert (first.status, first.data, second.status) == (403, b"no", 200)
         assert server.accepted == 2
+    assert b"GET" not in rest
+
+
+@pytest.mark.parametrize("size", [1000, 65_536])
+def test_small_stream_is_sent_again(http: Http, size: int) -> None:
+    """A kept connection that dies with it does not lose a stream that was small enough to be held."""
+    with serving(dying_at_the_second) as server:
+        http.send("GET", server.base, "/", {})
+        source = io.BytesIO(bytes(range(256)) * 256)
+        answer = http.send("PUT", server.base, "/", {"content-length": str(size)}, Window(source, size))
+
+        assert answer.status == 200
+        assert [len(seen.body) for seen in server.seen] == [0, size, size]
+
+
+def test_stream_that_was_read_is_not_sent_again(http: Http) -> None:
+    """Of a large one the beginning is gone: what is left must not be taken for the whole."""
+    size = 1 << 20
+    with serving(dying_at_the_second) as server:
+        http.send("GET", server.base, "/", {})
+        with pytest.raises(Unreachable):
+            http.send("PUT", server.base, "/", {"content-length": str(size)}, Window(Endless(), size))
+
+        assert server.accepted == 1
+
+
+def dying_at_the_second(client: Talk) -> None:
+    """Take two requests on the first connection and answer one; all on others."""
+    client.request()
+    client.send(reply())
+    while client.request() is not None and client.number:
+        client.send(reply())
 
 
 def test_early_success_waits_for_the_body(http: Http) -> None:
