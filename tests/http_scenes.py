@@ -6,6 +6,7 @@ import socket
 import ssl
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple, Self
@@ -103,6 +104,7 @@ class Server:
         base: ``http://127.0.0.1:port``, or ``https:``.
         seen: The requests that came whole.
         accepted: Connections that were made.
+        ended: Connections that the server is done with, and has closed.
     """
 
     def __init__(self, handler: Handler, context: ssl.SSLContext | None) -> None:
@@ -117,6 +119,7 @@ class Server:
         self.base = f"http{'s' if context else ''}://127.0.0.1:{self.port}"
         self.seen: list[Request] = []
         self.accepted = 0
+        self.ended = 0
         self._start(self._accept)
 
     def __enter__(self) -> Self:
@@ -167,6 +170,15 @@ class Server:
         finally:
             self._open.discard(sock)
             sock.close()
+            self.ended += 1
+
+
+def eventually(claim: Callable[[], bool]) -> bool:
+    """Say whether a claim comes true within a while."""
+    end = time.monotonic() + 10
+    while not (true := claim()) and time.monotonic() < end:
+        time.sleep(0.005)
+    return true
 
 
 def serving(handler: Handler, context: ssl.SSLContext | None = None) -> Server:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import time
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -152,16 +152,19 @@ def test_chunk_of_no_size_is_an_error(http: Http, line: bytes) -> None:
 def test_broken_stream_stays_broken(http: Http) -> None:
     """The failure is told by each call until the stream is closed, and then that it is."""
 
+    read = threading.Event()
+
     def talk(client: Talk) -> None:
         client.request()
         client.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc")
-        time.sleep(0.1)
+        read.wait(10)
         client.reset()
 
     with serving(talk) as server:
         stream = http.send("GET", server.base, "/", {}, stream=True).stream
         assert stream is not None
         assert stream.read(100) == b"abc"
+        read.set()
         for _ in range(2):
             with pytest.raises(Unreachable, match="broke off after 3 bytes: Connection reset by peer"):
                 stream.read(100)
@@ -176,7 +179,7 @@ def test_stream_that_stops_times_out() -> None:
     def talk(client: Talk) -> None:
         client.request()
         client.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc")
-        time.sleep(1)
+        client.head()
 
     http = Http(timeout=0.3)
     with serving(talk) as server:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from http_scenes import Talk, answering, reply, serving
+from http_scenes import Talk, answering, eventually, reply, serving
 from omnistorage.core.errors import Closed, StorageError
 from omnistorage.drivers._http import Http
 
@@ -71,13 +71,11 @@ def test_no_more_connections_are_kept_than_wanted() -> None:
         for stream in streams:
             assert stream is not None
             stream.read()
-        time.sleep(0.2)
 
         # Each connection that is open has two ends here.
-        assert descriptors() == before + 6
+        assert eventually(lambda: descriptors() == before + 6)
         http.close()
-        time.sleep(0.2)
-        assert descriptors() == before
+        assert eventually(lambda: descriptors() == before)
 
 
 def test_no_descriptor_is_left(http: Http) -> None:
@@ -105,9 +103,8 @@ def test_no_descriptor_is_left(http: Http) -> None:
         http.close()
         with pytest.raises(Closed):
             http.send("GET", "http://127.0.0.1:2", "/", {})
-        time.sleep(0.3)
 
-        assert descriptors() == before
+        assert eventually(lambda: descriptors() == before)
 
 
 class Failing(io.RawIOBase):
@@ -125,9 +122,8 @@ def test_stream_outlives_its_pool(http: Http) -> None:
         http.close()
         assert stream is not None
         assert len(stream.read()) == 500_000
-        time.sleep(0.2)
 
-        assert descriptors() == before
+        assert eventually(lambda: descriptors() == before)
 
 
 def test_forked_process_makes_its_own_connections(http: Http) -> None:
@@ -171,7 +167,7 @@ def test_interrupted_request_leaves_no_connection_behind(http: Http) -> None:
         while (request := client.request()) is not None:
             if request.target == "/slow":
                 os.kill(os.getpid(), signal.SIGINT)
-                time.sleep(0.3)
+                time.sleep(1.5)
             with contextlib.suppress(OSError):
                 client.send(reply(200, request.target.encode()))
 
@@ -181,6 +177,6 @@ def test_interrupted_request_leaves_no_connection_behind(http: Http) -> None:
         with pytest.raises(KeyboardInterrupt):
             http.send("GET", server.base, "/slow", {})
 
-        assert time.monotonic() - began < 0.3
+        assert time.monotonic() - began < 1.4
         assert http.send("GET", server.base, "/b", {}).data == b"/b"
         assert server.accepted == 2

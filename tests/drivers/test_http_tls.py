@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import trustme
 
-from http_scenes import Handler, Server, Talk, answering, certified, reply, serving
+from http_scenes import Handler, Server, Talk, answering, certified, eventually, reply, serving
 from omnistorage.core.errors import ConfigError, TimedOut, Unreachable, Untrusted
 from omnistorage.drivers._http import Http
 
@@ -231,12 +231,14 @@ def test_closed_meanwhile_is_seen(http: Http) -> None:
         client.send(reply())
         if client.number != 1:
             assert isinstance(client.sock, ssl.SSLSocket)
+            # It tells the end at once, and then waits for an answer that comes only with the next request.
+            client.sock.settimeout(0.05)
             client.sock.unwrap()
 
     with serving(talk, context("127.0.0.1")) as server:
-        for _ in range(3):
+        for count in range(1, 4):
             assert http.send("POST", server.base, "/", {}, b"x").status == 200
-            time.sleep(0.05)
+            assert eventually(lambda count=count: server.ended == count)  # type: ignore[misc]
 
         assert len(server.seen) == 3
 
