@@ -11,12 +11,17 @@ from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from hmac import digest as hmac_digest
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 import msgspec
 
 from omnistorage.core.errors import InvalidPath
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
+
+    _Key = tuple[_Hash, _Hash]
 
 UNSIGNED: Final = "UNSIGNED-PAYLOAD"
 """Stands for the hash of a body that is not signed; only for TLS, or for bodies that have a checksum of their own."""
@@ -66,7 +71,7 @@ class Signer:
         # S3 takes a path as it is, all others want it encoded a second time and have no header for the body's hash.
         self._plain = service.startswith("s3")
         self._scope = f"/{region}/{service}/aws4_request"
-        self._key: tuple[str, str, bytes] = ("", "", b"")
+        self._key: tuple[str, str, _Key] | None = None
         self._stamp: tuple[int, str] = (-1, "")
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -214,7 +219,12 @@ class Signer:
 
     def sign_text(self, credentials: Credentials, text: str, day: str) -> str:
         """Return the signature of a text, in hexadecimal; ``day`` is its date as ``YYYYMMDD``."""
-        return hmac_digest(self._key_of(credentials, day), text.encode(), "sha256").hex()
+        inner, outer = self._key_of(credentials, day)
+        # HMAC with what its key makes of the two hashes already at hand: a third of the time.
+        first, second = inner.copy(), outer.copy()
+        first.update(text.encode())
+        second.update(first.digest())
+        return second.hexdigest()
 
     def _signature(
         self,
@@ -241,14 +251,17 @@ class Signer:
             self._stamp = (second, stamp)
         return stamp
 
-    def _key_of(self, credentials: Credentials, day: str) -> bytes:
-        secret, date, key = self._key
-        if date != day or secret != credentials.secret_key:
-            key = b"AWS4" + credentials.secret_key.encode()
-            for part in (day, self.region, self.service, "aws4_request"):
-                key = hmac_digest(key, part.encode(), "sha256")
-            self._key = (credentials.secret_key, day, key)
-        return key
+    def _key_of(self, credentials: Credentials, day: str) -> _Key:
+        kept = self._key
+        if kept is not None and kept[1] == day and kept[0] == credentials.secret_key:
+            return kept[2]
+        key = b"AWS4" + credentials.secret_key.encode()
+        for part in (day, self.region, self.service, "aws4_request"):
+            key = hmac_digest(key, part.encode(), "sha256")
+        block = key.ljust(64, b"\0")
+        made = (sha256(block.translate(_INNER)), sha256(block.translate(_OUTER)))
+        self._key = (credentials.secret_key, day, made)
+        return made
 
 
 def quote_key(key: str) -> str:
@@ -296,6 +309,9 @@ def _rebuild(region: str, service: str, offset: float) -> Signer:
     signer.offset = offset
     return signer
 
+
+_INNER: Final = bytes(value ^ 0x36 for value in range(256))
+_OUTER: Final = bytes(value ^ 0x5C for value in range(256))
 
 # Proxies and load balancers may change these, or they are added after signing.
 _UNSIGNED_HEADERS: Final = frozenset(
