@@ -12,6 +12,8 @@ from hypothesis import settings
 settings.register_profile("house", deadline=None)
 settings.load_profile("house")
 
+pytest_plugins = ["servers.fixtures"]
+
 _STATE = tempfile.TemporaryDirectory(prefix="omnistorage-tests-")
 
 
