@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import secrets
+import struct
+import time
 import uuid
 from pathlib import Path
 from typing import Final
@@ -12,31 +16,33 @@ from .processes import Nursery, free_ports, listens, program
 
 
 def missing() -> str:
+    # What stands in packages that these depend on is there with them.
     lost = [name for name in ("radosgw", "ceph-mon", "ceph-osd") if program(name) is None]
     return f"{', '.join(lost)} (Debian packages of these names)" if lost else ""
 
 
 def start(nursery: Nursery) -> list[Server]:
     plain, tls, new, old = free_ports(4)
-    folder, keyring = nursery.folder, str(nursery.folder / "keyring")
-    fsid, osd = str(uuid.uuid4()), str(uuid.uuid4())
+    folder, fsid = nursery.folder, str(uuid.uuid4())
     monitor = f"[v2:127.0.0.1:{new},v1:127.0.0.1:{old}]"
-    files = certify(folder)
     for name in ("mon", "osd", "run"):
         (folder / name).mkdir()
-    frontend = f"beast endpoint=127.0.0.1:{plain} ssl_endpoint=127.0.0.1:{tls} ssl_certificate={files.both}"
+    frontend = f"beast endpoint=127.0.0.1:{plain} ssl_endpoint=127.0.0.1:{tls} ssl_certificate={folder}/both.pem"
     settings = _SETTINGS.format(folder=folder, fsid=fsid, monitor=monitor, frontend=frontend)
     (folder / "ceph.conf").write_text(settings, "utf-8")
     config = ["-c", str(folder / "ceph.conf")]
 
-    _make_keys(nursery, keyring)
-    nursery.run(["monmaptool", "--create", "--addv", "a", monitor, "--fsid", fsid, str(folder / "monmap")])
-    made_with = ["--monmap", str(folder / "monmap"), "-k", keyring]
+    _write_keys(folder / "keyring")
+    map_of_osds, map_of_monitors = str(folder / "osdmap"), str(folder / "monmap")
+    # The OSD stands in the map from the beginning: to have it added by ``ceph`` would take longer than all the rest.
+    nursery.run(["osdmaptool", "--createsimple", "1", map_of_osds])
+    nursery.run(["monmaptool", "--create", "--addv", "a", monitor, "--fsid", fsid, map_of_monitors])
+    made_with = ["--monmap", map_of_monitors, "--osdmap", map_of_osds, "-k", str(folder / "keyring")]
     nursery.run(["ceph-mon", *config, "--mkfs", "-i", "a", *made_with])
     nursery.start(["ceph-mon", *config, "-f", "-i", "a"])
-    nursery.run(["ceph", *config, "--connect-timeout", "30", "osd", "new", osd])
-    nursery.run(["ceph-osd", *config, "-i", "0", "--mkfs", "--osd-uuid", osd])
+    nursery.run(["ceph-osd", *config, "--no-mon-config", "-i", "0", "--mkfs", "--osd-uuid", str(uuid.uuid4())])
     nursery.start(["ceph-osd", *config, "-f", "-i", "0"])
+    files = certify(folder)
     keys = ["--access-key", "testkey", "--secret", "testsecret123"]
     user = ["user", "create", "--uid", "test", "--display-name", "test", *keys]
     nursery.run(["radosgw-admin", *config, "-n", "client.rgw", *user])
@@ -48,12 +54,16 @@ def start(nursery: Nursery) -> list[Server]:
     ]
 
 
-def _make_keys(nursery: Nursery, keyring: str) -> None:
+def _write_keys(file: Path) -> None:
     # Without keys the gateway hangs: of the three ways to authenticate, "none" does not work for it.
-    Path(keyring).touch(mode=0o600)
+    lines = []
     for name, rights in _RIGHTS.items():
-        caps = [word for subject, right in rights.items() for word in ("--cap", subject, right)]
-        nursery.run(["ceph-authtool", keyring, "--gen-key", "-n", name, *caps])
+        # Its sort, when it was made (seconds and nanoseconds), its length, and the key.
+        key = struct.pack("<HIIH", 1, int(time.time()), 0, 16) + secrets.token_bytes(16)
+        lines += [f"[{name}]", f"key = {base64.b64encode(key).decode()}"]
+        lines += [f'caps {subject} = "{right}"' for subject, right in rights.items()]
+    file.touch(mode=0o600)
+    file.write_text("\n".join([*lines, ""]), "utf-8")
 
 
 _RIGHTS: Final = {
@@ -98,6 +108,8 @@ osd_pool_default_pg_num = 4
 osd_pool_default_pgp_num = 4
 osd_pool_default_pg_autoscale_mode = off
 osd_crush_chooseleaf_type = 0
+osd_crush_update_on_start = false
+osd_class_update_on_start = false
 osd_heartbeat_interval = 2
 osd_objectstore = memstore
 memstore_device_bytes = 8589934592
