@@ -36,7 +36,9 @@ class Keeper:
     def answer(self, line: str) -> Reply:
         if line == "pids":
             return Reply(pids=[os.getpid(), *(pid for nursery in self._nurseries for pid in nursery.pids())])
-        service = KINDS[line]
+        service = KINDS.get(line)
+        if service is None:
+            return Reply(error=f"no kind of server is called {line!r}; known: {', '.join(KINDS)}")
         if service.name not in self._replies:
             # A failure is kept, too, or each test would wait for it anew.
             self._replies[service.name] = self._start(service)
@@ -86,8 +88,8 @@ def serve(folder: Path, owner: int) -> None:
             if watched in ready:
                 return
             client, _ = listener.accept()
-            with client, client.makefile("rb") as lines, contextlib.suppress(ConnectionError):
-                # The line is sent with the connection; one that is not is of a client that died.
+            with client, client.makefile("rb") as lines, contextlib.suppress(OSError):
+                # The line is sent with the connection; if it does not come, the client has died.
                 client.settimeout(_LINE)
                 line = lines.readline().decode().strip()
                 if line == "stop":

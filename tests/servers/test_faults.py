@@ -306,7 +306,7 @@ def test_an_upload_is_finished_with_a_wrong_etag(moto: Server, bucket: MakeBucke
 
 def test_answers_come_late(faults: Faults, name: str) -> None:
     """That of the server takes longer, and that of the proxy as well."""
-    faults.add(Delay(0.3), "HEAD", times=2)
+    late = faults.add(Delay(0.3), "HEAD", times=2)
     faults.add(slow_down(), "HEAD", after=1)
     began = time.monotonic()
     client(faults.server).head_bucket(Bucket=name)
@@ -316,9 +316,9 @@ def test_answers_come_late(faults: Faults, name: str) -> None:
     second = time.monotonic()
     client(faults.server).head_bucket(Bucket=name)
 
+    assert late.hits == 2
     assert first - began >= 0.3
     assert second - first >= 0.3
-    assert time.monotonic() - second < 0.3
 
 
 def test_bodies_pass_slowly(faults: Faults, name: str) -> None:
@@ -442,7 +442,7 @@ def test_nothing_is_left(radosgw: Server) -> None:
         _ask(connection, "HEAD", "/")
     connection.close()
 
-    assert threading.active_count() == before
+    assert threading.active_count() <= before
     with pytest.raises(ConnectionRefusedError):
         _connect(faults).connect()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -157,6 +158,17 @@ def test_a_server_that_does_not_start_says_why() -> None:
     """The error ends with what the program wrote."""
     with pytest.raises(StartFailed, match=r"odd: .*ended with 1; the end of its log:\n +no luck today"):
         _start_what_fails()
+
+
+def test_an_unknown_kind_is_refused(keeping: Keeping) -> None:
+    """The known ones are named, and the keeper lives on; so it does when a client goes without a word."""
+    with pytest.raises(StartFailed, match=r"'rclown'; known: radosgw, .*moto"):
+        keeping.server("rclown")
+    before = keeping.pids()
+    with socket.socket(socket.AF_UNIX) as client_that_dies:
+        client_that_dies.connect(str(keeping.folder / "socket"))
+
+    assert keeping.pids() == before
 
 
 @pytest.mark.parametrize(("ci", "outcome"), [("", "Skipped"), ("true", "Failed")])
