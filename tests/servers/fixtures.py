@@ -54,6 +54,11 @@ def localstack() -> Server:
     return _given("localstack")
 
 
+@pytest.fixture(scope="session")
+def swift_s3() -> Server:
+    return _given("swift")
+
+
 @pytest.fixture(scope="session", params=PLAIN)
 def s3_server(request: pytest.FixtureRequest) -> Server:
     """Each server in turn."""

@@ -9,7 +9,7 @@ from typing import Final, NoReturn
 
 import msgspec
 
-from . import localstack, moto, radosgw, rclone
+from . import localstack, moto, radosgw, rclone, swift
 from .model import Server
 from .processes import Nursery
 
@@ -39,8 +39,9 @@ KINDS: Final[dict[str, Service]] = {
     "rclone": Service("rclone", rclone.start, rclone.missing),
     "rclone-tls": Service("rclone-tls", rclone.start_tls, rclone.missing),
     "localstack": Service("localstack", localstack.start, localstack.missing, slow=True),
+    "swift": Service("swift", swift.start, swift.missing, slow=True),
 }
-PLAIN: Final = ("radosgw", "moto", "rclone", "localstack")
+PLAIN: Final = ("radosgw", "moto", "rclone", "localstack", "swift")
 TLS: Final = ("radosgw-tls", "rclone-tls")
 
 

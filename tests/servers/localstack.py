@@ -11,7 +11,7 @@ from .processes import Nursery, free_ports, listens
 
 
 def missing() -> str:
-    return "" if _PYTHON.exists() else "LocalStack (scripts/localstack installs it)"
+    return "" if _PYTHON.exists() else "LocalStack (scripts/localstack makes an environment with it)"
 
 
 def start(nursery: Nursery) -> list[Server]:

@@ -107,13 +107,15 @@ class Nursery:
         self, command: Sequence[str | Path], log: int, env: Mapping[str, str] | None
     ) -> subprocess.Popen[bytes]:
         parent = os.getpid()
+        # Ours is for the keeper; programs may have another Python.
+        ours = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
         return subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             cwd=self.folder,
-            env={**os.environ, **(env or {})},
+            env={**ours, **(env or {})},
             preexec_fn=lambda: _end_with(parent),
         )
 
