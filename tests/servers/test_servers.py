@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -81,9 +82,8 @@ def test_one_of_its_own_is_gone_at_the_end() -> None:
 def test_data_is_in_memory_and_gone_at_the_end(keeping: Keeping) -> None:
     """What rclone serves stands in a folder of memory, where there is one, and no folder is left."""
     server = keeping.server("rclone")
-    process = Path(f"/proc/{keeping.pids()[1]}")
-    served = Path((process / "cmdline").read_text().rstrip("\0").rpartition("\0")[2])
-    folders = [served, (process / "cwd").readlink(), keeping.folder]
+    served, own = _folders(keeping.pids()[1])
+    folders = [served, own, keeping.folder]
     name = make_bucket(server)
     inside = list(served.iterdir())
     keeping.stop()
@@ -145,13 +145,14 @@ def test_nothing_outlives_a_session_that_is_killed(tmp_path: Path) -> None:
 
 
 def test_nothing_outlives_a_keeper_that_is_killed(keeping: Keeping) -> None:
-    """The kernel ends what it has started."""
+    """The kernel ends what it has started; folders stay."""
     keeping.server("rclone")
-    keeper, *servers = keeping.pids()
+    keeper, server = keeping.pids()
+    folders = _folders(server)
     os.kill(keeper, signal.SIGKILL)
-
-    _eventually(lambda: not any(_runs(pid) for pid in servers))
-    assert servers
+    _eventually(lambda: not _runs(server))
+    for folder in folders:
+        shutil.rmtree(folder)
 
 
 def test_a_server_that_does_not_start_says_why() -> None:
@@ -229,6 +230,13 @@ def _runs(pid: int) -> bool:
     except (FileNotFoundError, ProcessLookupError):
         return False
     return state not in "ZX"
+
+
+def _folders(pid: int) -> tuple[Path, Path]:
+    """Return what an rclone serves, and its own folder."""
+    process = Path(f"/proc/{pid}")
+    served = (process / "cmdline").read_text().rstrip("\0").rpartition("\0")[2]
+    return Path(served), (process / "cwd").readlink()
 
 
 def _eventually(claim: Callable[[], bool]) -> None:
