@@ -415,5 +415,27 @@ class TestLimitThatIsMisspelt(DriverSuite):
         return Healthy()
 
 
-LIMITS = {"TestLimitThatIsTrue": "skipped", "TestLimitThatIsGone": "failed", "TestLimitThatIsMisspelt": "error"}
+class TestUnsteadyThatFails(DriverSuite):
+    unsteady: ClassVar = {"test_delete": "deletes only now and then"}
+
+    @pytest.fixture
+    def driver(self) -> MemoryDriver:
+        return DeletesNothing()
+
+
+class TestUnsteadyThatPasses(DriverSuite):
+    unsteady: ClassVar = {"test_delete": "deletes only now and then"}
+
+    @pytest.fixture
+    def driver(self) -> MemoryDriver:
+        return Healthy()
+
+
+LIMITS = {
+    "TestLimitThatIsTrue": "skipped",
+    "TestLimitThatIsGone": "failed",
+    "TestLimitThatIsMisspelt": "error",
+    "TestUnsteadyThatFails": "skipped",
+    "TestUnsteadyThatPasses": "passed",
+}
 """Name of the test class to the outcome of ``test_delete`` in it; an expected failure counts as skipped."""
