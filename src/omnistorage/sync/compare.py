@@ -59,13 +59,15 @@ def _by_content(src: ObjectInfo, dst: ObjectInfo, policy: Policy, newer: int) ->
         return Verb.COPY, f"sizes differ ({dst.size} there, {src.size} here)"
     if policy.compare is Compare.SIZE:
         return _EQUAL
+    told = policy.has_times and src.mtime_ns is not None and dst.mtime_ns is not None
     if policy.compare is Compare.MTIME:
-        if not policy.has_times or src.mtime_ns is None or dst.mtime_ns is None:
+        # A time that is kept, and only not told by the listing, may be any: then the content decides, if it can.
+        if not told and not (policy.has_times and _shares_hash(src, dst, policy)):
             if policy.ignore_size:
                 return _EQUAL
             same = src.size is not None and src.size == dst.size
             return BY_SIZE_ONLY if same else (Verb.COPY, "size is not known")
-        if not newer:
+        if told and not newer:
             return _EQUAL
     differ = known_hashes_differ(src, dst)
     if differ:
@@ -77,6 +79,10 @@ def _by_content(src: ObjectInfo, dst: ObjectInfo, policy: Policy, newer: int) ->
     if policy.compare is Compare.HASH:
         return BY_SIZE_ONLY
     return Verb.COPY, "times differ, and no hash is common to both sides"
+
+
+def _shares_hash(src: ObjectInfo, dst: ObjectInfo, policy: Policy) -> bool:
+    return policy.hash_name is not None or known_hashes_differ(src, dst) is not None
 
 
 def _touch(policy: Policy, newer: int) -> Verdict:

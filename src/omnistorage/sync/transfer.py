@@ -235,6 +235,9 @@ class Transfer:
         if self._elsewhere is not None and self._elsewhere.has(src):
             return Outcome(msgspec.structs.replace(action, verb=Verb.KEEP, reason=ELSEWHERE))
         self._ask_for(action)
+        if src.mtime_ns is None and self._src.features.mtime:
+            # The object has one, and only the listing did not tell it.
+            src = msgspec.structs.replace(src, mtime_ns=self._src.stat(origin_of(src)).mtime_ns)
         large = src.size is None or src.size >= WATCHED
         if large and self._observer is not None:
             self._observer(Event("begin", action.path, src.size or 0))
@@ -351,7 +354,7 @@ class Transfer:
         known = self._journal is not None and self._journal.known_equal(
             action.path, Fingerprint.of(src), Fingerprint.of(dst)
         )
-        if not known and self._differ(action):
+        if not known and self._differ(action, dst if not policy.move else None):
             if policy.immutable:
                 reason = "immutable, but differs: contents differ"
                 action = msgspec.structs.replace(action, verb=Verb.FAIL, reason=reason, exit_code=6)
@@ -400,8 +403,11 @@ class Transfer:
         if self._differ(action):
             raise Corrupted("the stored bytes are not those of the source", op="put", path=action.path)
 
-    def _differ(self, action: Action) -> bool:
+    def _differ(self, action: Action, listed: ObjectInfo | None = None) -> bool:
         name = self._policy.hash_name
+        if name is not None and listed is not None and name in listed.hashes:
+            # What the listing has told needs no request for each object.
+            return digest(self._src, _origin(action), name, action.src) != listed.hashes[name]
         return not same_content(self._src, self._dst, _origin(action), name, dst_path=action.path)
 
     def _prove_stored(self, action: Action, stored: ByteStream, body: SourceBody) -> None:
