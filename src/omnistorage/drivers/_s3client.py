@@ -1,0 +1,338 @@
+"""One request to S3: where it goes, its signature, what its answer means, and the few cases in which it goes again.
+
+A request goes again, once for each of these reasons, if the service says that the bucket is in another region, that
+the clock of this machine is wrong, or that the credentials have expired. Other failures are for the retry layer.
+Credentials are sent to hosts of the provider only, whatever an answer says of a better place.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Iterable, Mapping
+from hashlib import md5, sha256
+from typing import Final, NamedTuple
+
+from omnistorage.core.errors import ConfigError, StorageError, Unsupported
+from omnistorage.core.streams import ByteStream
+
+from ._awscredentials import Source
+from ._http import Answer, Http, retry_after
+from ._presets import Preset, preset
+from ._s3errors import Failure, error_of, failure_of
+from ._s3metadata import http_time, is_secret
+from ._s3options import Options
+from ._sigv4 import EMPTY_SHA256, UNSIGNED, Signer, canonical_query, quote_key
+
+Pairs = Iterable[tuple[str, str]]
+Opener = Callable[[], ByteStream]
+
+_SKEW: Final = 300.0
+"""Seconds by which clocks must differ before a bare 403 is put down to that."""
+
+
+class _Place(NamedTuple):
+    """Where the requests for one bucket go."""
+
+    base: str
+    host: str
+    path: str
+    region: str
+    signer: Signer
+
+
+class Client:
+    """Sends requests to one service; from any thread.
+
+    Attributes:
+        preset: What is known of the service.
+        base: Where the service is, without a bucket; the same for all who mean the same service.
+    """
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._lock = threading.Lock()
+        self._http: Http | None = None
+        self._source = Source(
+            access_key_id=options.access_key_id,
+            secret_access_key=options.secret_access_key,
+            session_token=options.session_token,
+            profile=options.profile,
+            anonymous=options.anonymous,
+            env_auth=options.env_auth,
+        )
+        self._skew = 0.0
+        self._places: dict[str, _Place] = {}
+        self._regions: dict[str, str] = {}
+        self._sealed = False
+        given = options.endpoint_url or ("" if options.provider else self._source.endpoint())
+        self.preset: Preset = preset(options.provider or ("other" if given else "aws"))
+        self._endpoint = given.rstrip("/")
+        self._path_style = options.path_style
+        if self._path_style is None:
+            self._path_style = self.preset.path_style or bool(given)
+        self._region = options.region or self._source.region() or self.preset.region or "us-east-1"
+        self.base = self._base(self._region)
+        self._always = {"x-amz-request-payer": "requester"} if options.requester_pays else {}
+        self.key_headers = _customer_key(options.sse_customer_key)
+        self.checksum = options.checksum or self.preset.checksum or "md5"
+
+    @property
+    def etag_is_md5(self) -> bool:
+        """True if the ETag of an object that was sent by one request is its MD5, as far as is known by now."""
+        options = self._options
+        if options.etag_is_md5 is not None:
+            return options.etag_is_md5
+        secret = options.sse_customer_key or options.server_side_encryption.startswith("aws:kms")
+        return self.preset.etag_is_md5 and not secret and not self._sealed
+
+    def request(
+        self,
+        method: str,
+        bucket: str,
+        key: str = "",
+        query: Pairs = (),
+        headers: Mapping[str, str] | None = None,
+        body: bytes | memoryview | Opener | None = None,
+        *,
+        unsigned: bool = False,
+        stream: bool = False,
+        allow: tuple[int, ...] = (),
+    ) -> Answer:
+        """Send a request and return its answer, if that is good.
+
+        Args:
+            method: GET, PUT, …
+            bucket: The bucket, or empty for the service itself.
+            key: The object, or empty for the bucket.
+            query: The parameters.
+            headers: Beside those that every request has.
+            body: Bytes, or what opens a stream of as many bytes as the header ``content-length`` says.
+            unsigned: The bytes have a checksum of their own, so that they need not be signed as well.
+            stream: Read the body of the answer later.
+            allow: Further states that are an answer, and not a failure.
+
+        Raises:
+            StorageError: As ``_s3errors`` has it.
+        """
+        wanted = canonical_query(query) if query else ""
+        path = "/" + quote_key(key) if key else ""
+        tried: set[str] = set()
+        failed: StorageError | None = None
+        while True:
+            place = self._places.get(bucket) or self._new_place(bucket)
+            target = place.path + path or "/"
+            if not key and bucket and not place.path:
+                target = "/"
+            try:
+                answer = self._send(place, method, target, wanted, headers or {}, body, unsigned, stream)
+            except Unsupported:
+                # A body that can be read only once was read; what had gone wrong before is what counts.
+                if failed is not None:
+                    raise failed from None
+                raise
+            if answer.status < 300 or answer.status in allow:
+                if not self._sealed and is_secret(answer.headers) and not self.key_headers:
+                    self._sealed = True
+                return answer
+            failure = failure_of(answer.status, answer.headers, answer.data)
+            failed = error_of(failure, bucket, retry_after(answer.headers))
+            if not self._can_mend(failure, answer, method, bucket, place, tried):
+                raise failed
+
+    def good(self, answer: Answer, bucket: str) -> bytes:
+        """Return the body of an answer whose failure was allowed, if it is none.
+
+        Raises:
+            StorageError: It is one.
+        """
+        if answer.status >= 300:
+            raise error_of(failure_of(answer.status, answer.headers, answer.data), bucket)
+        return answer.data
+
+    def checked(self, answer: Answer, bucket: str) -> bytes:
+        """Return the body of an answer to a request that can fail after it was answered with 200.
+
+        Raises:
+            StorageError: It did.
+        """
+        if b"<Error" in answer.data[:2000]:
+            raise error_of(failure_of(answer.status, answer.headers, answer.data), bucket)
+        return answer.data
+
+    def presign(self, method: str, bucket: str, key: str, expires: int) -> str:
+        """Return a link to an object that works without credentials."""
+        credentials = self._source.credentials()
+        place = self._places.get(bucket) or self._new_place(bucket)
+        path = place.path + "/" + quote_key(key)
+        if credentials is None:
+            return place.base + path
+        return place.signer.presign(credentials, method, place.base, path, "", expires, now=self._now())
+
+    def write_headers(self) -> dict[str, str]:
+        """Return the headers by which an object that is made gets what the options say."""
+        options = self._options
+        headers = dict(self.key_headers)
+        for name, value in (
+            ("x-amz-storage-class", options.storage_class),
+            ("x-amz-acl", options.acl),
+            ("x-amz-server-side-encryption", options.server_side_encryption),
+            ("x-amz-server-side-encryption-aws-kms-key-id", options.sse_kms_key_id),
+        ):
+            if value:
+                headers[name] = value
+        return headers
+
+    def checksum_headers(self, data: bytes | memoryview, *, digest: bytes | None = None) -> dict[str, str]:
+        """Return the header by which the service checks the bytes; ``digest`` is their MD5, if at hand."""
+        kind = self.checksum
+        if kind == "md5":
+            found = digest or md5(data, usedforsecurity=False).digest()
+            return {"content-md5": b64encode(found).decode()}
+        if kind == "crc32c":
+            import google_crc32c
+
+            value = google_crc32c.value(bytes(data)).to_bytes(4, "big")
+            return {"x-amz-checksum-crc32c": b64encode(value).decode()}
+        if kind == "sha256":
+            return {"x-amz-checksum-sha256": b64encode(sha256(data).digest()).decode()}
+        return {}
+
+    def region_of(self, bucket: str) -> str:
+        """Return the region in which a bucket is thought to be."""
+        return self._regions.get(bucket, self._region)
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        with self._lock:
+            http, self._http = self._http, None
+        if http is not None:
+            http.close()
+
+    def _send(
+        self,
+        place: _Place,
+        method: str,
+        target: str,
+        query: str,
+        headers: Mapping[str, str],
+        body: bytes | memoryview | Opener | None,
+        unsigned: bool,
+        stream: bool,
+    ) -> Answer:
+        http = self._http or self._new_http()
+        credentials = self._source.credentials()
+        sent = {**self._always, **headers}
+        payload: bytes | memoryview | ByteStream | None
+        if body is None:
+            payload, digest = None, EMPTY_SHA256
+            if method in ("PUT", "POST"):
+                sent["content-length"] = "0"
+        elif isinstance(body, bytes | memoryview):
+            payload = body
+            sent["content-length"] = str(len(body))
+            unsigned = unsigned and place.base.startswith("https:")
+            digest = UNSIGNED if unsigned or credentials is None else sha256(body).hexdigest()
+        else:
+            payload, digest = body(), UNSIGNED
+        try:
+            if credentials is not None:
+                now = self._now()
+                sent = place.signer.sign(credentials, method, place.host, target, query, sent, digest, now=now)
+            where = f"{target}?{query}" if query else target
+            return http.send(method, place.base, where, sent, payload, stream=stream)
+        finally:
+            if payload is not None and not isinstance(payload, bytes | memoryview):
+                payload.close()
+
+    def _can_mend(
+        self, failure: Failure, answer: Answer, method: str, bucket: str, place: _Place, tried: set[str]
+    ) -> bool:
+        """Say whether the same request may go well now, for a reason that was not tried before."""
+        if failure.code in ("ExpiredToken", "ExpiredTokenException") and "token" not in tried:
+            tried.add("token")
+            credentials = self._source.credentials()
+            return credentials is not None and self._source.forget(credentials)
+        date = http_time(answer.headers.get("date", ""))
+        late = 0.0 if date is None else date / 1e9 - self._now()
+        skewed = failure.code == "RequestTimeTooSkewed" or (
+            method == "HEAD" and failure.status == 403 and abs(late) > _SKEW
+        )
+        if skewed and date is not None and "clock" not in tried:
+            tried.add("clock")
+            self._skew = date / 1e9 - time.time()
+            return True
+        elsewhere = failure.status in (301, 307, 308) or failure.code in _ELSEWHERE or failure.status == 400
+        if elsewhere and bucket and failure.region and failure.region != place.region and "region" not in tried:
+            tried.add("region")
+            with self._lock:
+                self._regions[bucket] = failure.region
+                self._places.pop(bucket, None)
+            return True
+        return False
+
+    def _now(self) -> float:
+        return time.time() + self._skew
+
+    def _new_http(self) -> Http:
+        options = self._options
+        with self._lock:
+            if self._http is None:
+                self._http = Http(
+                    connections=options.connections,
+                    connect_timeout=options.connect_timeout,
+                    timeout=options.timeout,
+                    ca_file=options.ca_file,
+                    verify=options.verify,
+                    proxy=options.proxy,
+                )
+            return self._http
+
+    def _base(self, region: str) -> str:
+        endpoint = self._endpoint or self.preset.url(region=region, account=self._options.account_id)
+        if not endpoint:
+            raise ConfigError(f"s3: the provider {self.preset.name!r} needs an endpoint_url")
+        return endpoint if "://" in endpoint else f"https://{endpoint}"
+
+    def _new_place(self, bucket: str) -> _Place:
+        region = self._regions.get(bucket, self._region)
+        base = self._base(region)
+        scheme, _, rest = base.partition("://")
+        # An endpoint may have a path of its own, below which the service answers.
+        host, slash, path = rest.partition("/")
+        prefix = slash + path
+        if bucket:
+            if self._path_style or not _is_label(bucket, scheme):
+                prefix = f"{prefix}/{quote_key(bucket)}"
+            else:
+                host = f"{bucket}.{host}"
+        # What everybody leaves out of the Host header has to be left out of the signature, too.
+        usual = ":443" if scheme == "https" else ":80"
+        place = _Place(f"{scheme}://{host}", host.removesuffix(usual), prefix, region, Signer(region))
+        with self._lock:
+            self._places[bucket] = place
+        return place
+
+
+def _is_label(bucket: str, scheme: str) -> bool:
+    """Say whether a bucket can be a part of a host name, for which the service has a certificate."""
+    if "." in bucket and scheme == "https":
+        return False
+    plain = bucket.replace("-", "").replace(".", "")
+    return plain.isascii() and plain.isalnum() and bucket == bucket.lower() and 3 <= len(bucket) <= 63
+
+
+def _customer_key(text: str) -> dict[str, str]:
+    if not text:
+        return {}
+    try:
+        key = b64decode(text, validate=True)
+    except ValueError as exc:
+        raise ConfigError("s3: option 'sse_customer_key' is a key of 32 bytes in Base64") from exc
+    name = "x-amz-server-side-encryption-customer"
+    digest = b64encode(md5(key, usedforsecurity=False).digest()).decode()
+    return {f"{name}-algorithm": "AES256", f"{name}-key": text, f"{name}-key-md5": digest}
+
+
+_ELSEWHERE = frozenset({"PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed"})

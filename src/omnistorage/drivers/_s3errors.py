@@ -1,0 +1,164 @@
+"""What S3's answers mean: code and status to our errors, with the service's words and its name for the request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from omnistorage.core.errors import (
+    AlreadyExists,
+    Corrupted,
+    InvalidPath,
+    InvalidRange,
+    NoSpace,
+    NotEmpty,
+    NotFound,
+    PermissionDenied,
+    PreconditionFailed,
+    RateLimited,
+    StorageError,
+    TimedOut,
+    Unauthenticated,
+    Unreachable,
+    Unsupported,
+)
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """What a service says of a request that failed.
+
+    Attributes:
+        status: The HTTP status; 200 if the failure came in the body of what looked well.
+        code: The service's name for what is the case; empty where the answer has no body.
+        message: Its words.
+        region: Where the bucket is, if that is what was wrong.
+        request_id: Its name for the request.
+    """
+
+    status: int
+    code: str = ""
+    message: str = ""
+    region: str = ""
+    request_id: str | None = None
+
+
+def failure_of(status: int, headers: Mapping[str, str], data: bytes) -> Failure:
+    """Read an answer that tells of a failure; never fails itself, whatever a proxy on the way made of it."""
+    code = message = region = ""
+    request_id = headers.get("x-amz-request-id") or headers.get("x-request-id") or None
+    if b"<Error" in data[:2000]:
+        from ._s3xml import text_of, tree
+
+        try:
+            root = tree(data)
+        except StorageError:
+            root = None
+        if root is not None:
+            found = root if root.tag == "Error" else root.find(".//Error")
+            if found is not None:
+                code, message = text_of(found, "Code"), text_of(found, "Message")
+                region = text_of(found, "Region")
+                request_id = request_id or text_of(found, "RequestId") or None
+    region = headers.get("x-amz-bucket-region") or region
+    return Failure(status, code, message, region, request_id)
+
+
+def error_of(failure: Failure, bucket: str, retry_after: float | None = None) -> StorageError:
+    """Return the error that a failure means; its words name the bucket and the service's code."""
+    kind = _CODES.get(failure.code) or _STATUS.get(failure.status)
+    if kind is None:
+        kind = Unreachable if failure.status >= 500 else StorageError
+    what = kind.says if kind not in (StorageError, Unreachable) else ""
+    if failure.code in _BETTER:
+        what = _BETTER[failure.code]
+    elif not what or kind is Unauthenticated:
+        said = failure.message or (f"HTTP status {failure.status}" if not failure.code else "")
+        what = ": ".join(part for part in (what, said) if part)
+    details = [part for part in (failure.code, f"bucket {bucket!r}" if bucket else "") if part]
+    message = f"{what} ({', '.join(details)})" if what and details else what or ", ".join(details)
+    error = kind(message, retry_after=retry_after, request_id=failure.request_id)
+    if failure.code in _AGAIN:
+        error.retryable = True
+    return error
+
+
+_CODES: dict[str, type[StorageError]] = {
+    "AccessDenied": PermissionDenied,
+    "AccountProblem": PermissionDenied,
+    "AllAccessDisabled": PermissionDenied,
+    "AuthFailure": Unauthenticated,
+    "AuthorizationHeaderMalformed": Unauthenticated,
+    "BadDigest": Corrupted,
+    "BucketAlreadyExists": AlreadyExists,
+    "BucketAlreadyOwnedByYou": AlreadyExists,
+    "BucketNotEmpty": NotEmpty,
+    "ConditionalRequestConflict": RateLimited,
+    "EntityTooLarge": NoSpace,
+    "ExpiredToken": Unauthenticated,
+    "IncompleteBody": Corrupted,
+    "InternalError": Unreachable,
+    "InvalidAccessKeyId": Unauthenticated,
+    "InvalidArgument": StorageError,
+    "InvalidBucketName": InvalidPath,
+    "InvalidObjectName": InvalidPath,
+    "InvalidObjectState": PermissionDenied,
+    "InvalidRange": InvalidRange,
+    "InvalidToken": Unauthenticated,
+    "InvalidURI": InvalidPath,
+    "KeyTooLong": InvalidPath,
+    "KeyTooLongError": InvalidPath,
+    "MethodNotAllowed": Unsupported,
+    "NoSuchBucket": NotFound,
+    "NoSuchKey": NotFound,
+    "NoSuchUpload": NotFound,
+    "NoSuchVersion": NotFound,
+    "NotImplemented": Unsupported,
+    "NotSignedUp": PermissionDenied,
+    "OperationAborted": RateLimited,
+    "PreconditionFailed": PreconditionFailed,
+    "QuotaExceeded": NoSpace,
+    "RequestTimeTooSkewed": Unauthenticated,
+    "RequestTimeout": TimedOut,
+    "ServiceUnavailable": RateLimited,
+    "SignatureDoesNotMatch": Unauthenticated,
+    "SlowDown": RateLimited,
+    "SlowDownRead": RateLimited,
+    "SlowDownWrite": RateLimited,
+    "Throttling": RateLimited,
+    "TooManyRequests": RateLimited,
+    "XAmzContentSHA256Mismatch": Corrupted,
+    "XMinioInvalidObjectName": InvalidPath,
+    "XMinioStorageFull": NoSpace,
+}
+
+# For answers without a body, such as those to HEAD, and what proxies say.
+_STATUS: dict[int, type[StorageError]] = {
+    401: Unauthenticated,
+    403: PermissionDenied,
+    404: NotFound,
+    405: Unsupported,
+    408: TimedOut,
+    409: StorageError,
+    412: PreconditionFailed,
+    413: NoSpace,
+    416: InvalidRange,
+    429: RateLimited,
+    501: Unsupported,
+    503: RateLimited,
+    504: TimedOut,
+    507: NoSpace,
+}
+
+_BETTER: dict[str, str] = {
+    "EntityTooLarge": "larger than the service takes",
+    "ExpiredToken": "the credentials have expired",
+    "InvalidAccessKeyId": "the access key is not known there",
+    "InvalidObjectState": "the object is archived; it has to be restored before it can be read",
+    "NoSuchBucket": "there is no such bucket",
+    "NoSuchUpload": "there is no such upload; it was finished, aborted or swept",
+    "RequestTimeTooSkewed": "the clock of this machine differs too much from that of the service",
+    "SignatureDoesNotMatch": "the secret key is not the one of the access key",
+}
+
+_AGAIN = frozenset({"InternalError", "RequestTimeout", "OperationAborted"})

@@ -1,0 +1,163 @@
+"""Listings of S3, page by page: keys become objects and directories, in path order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from omnistorage.core.errors import NotFound, StorageError
+from omnistorage.core.info import DIR, FILE, ObjectInfo, Page
+
+from ._s3client import Client
+from ._s3metadata import iso_time, md5_of
+from ._s3xml import Entry, Listing, buckets, listing, versions
+
+_LAST: Final = "\U0010ffff"
+
+
+class Token(NamedTuple):
+    """Where the next page of a listing begins.
+
+    Attributes:
+        query: What its request has to name beside the usual.
+        within: It lists what stands below ``/``, among the objects of the root.
+    """
+
+    query: tuple[tuple[str, str], ...] = ()
+    within: bool = False
+
+
+def page_of(
+    client: Client, bucket: str, folder: str, *, recursive: bool, token: object, most: int, root: str = ""
+) -> Page:
+    """Return one page of the directory ``folder`` of a bucket; paths begin with ``root``.
+
+    What begins with a slash has no directory that could be named: such objects are listed as those of the root. An
+    empty object whose key ends with a slash is how others mark a directory, and is listed as one.
+    """
+    at = token if isinstance(token, Token) else Token()
+    prefix = "/" if at.within else f"{folder}/" if folder else ""
+    flat = recursive or at.within
+    found = request(client, bucket, prefix, delimiter="" if flat else "/", most=most, query=at.query)
+    infos = [_info(entry, root, client.etag_is_md5) for entry in found.entries]
+    if flat:
+        infos = [_marked(info, root) for info in infos if info.size or info.path != root + prefix]
+        return Page(infos, _next(found, within=at.within) or (_BEHIND if at.within else None))
+    if prefix and infos and infos[0].path == root + prefix and not infos[0].size:
+        del infos[0]
+    if found.prefixes:
+        slash = not prefix and "/" in found.prefixes
+        infos += [ObjectInfo(root + common[:-1], DIR) for common in found.prefixes if common != "/" or prefix]
+        infos.sort(key=_order)
+        if slash and at != _BEHIND:
+            # What comes before stands on this page, the rest comes again when what begins with a slash is listed.
+            return Page([info for info in infos if info.order < root + "/"], Token(within=True))
+    return Page(infos, _next(found))
+
+
+def request(
+    client: Client, bucket: str, prefix: str, *, delimiter: str, most: int, query: tuple[tuple[str, str], ...] = ()
+) -> Listing:
+    """Ask for some of the keys that begin with ``prefix``."""
+    wanted = [("max-keys", str(most)), ("prefix", prefix), *query]
+    if not client.preset.no_url_encoding:
+        wanted.append(("encoding-type", "url"))
+    old = client.preset.list_v1
+    if old:
+        wanted = [("marker" if name == "start-after" else name, value) for name, value in wanted]
+    else:
+        wanted.append(("list-type", "2"))
+    if delimiter:
+        wanted.append(("delimiter", delimiter))
+    return listing(client.request("GET", bucket, query=wanted).data)
+
+
+def is_folder(client: Client, bucket: str, path: str) -> bool:
+    """Say whether anything stands below ``path``."""
+    found = request(client, bucket, f"{path}/" if path else "", delimiter="", most=1)
+    return bool(found.entries or found.prefixes)
+
+
+class _Bucket(NamedTuple):
+    """A page within one bucket of several."""
+
+    name: str
+    token: Token
+
+
+def page_of_buckets(client: Client, *, recursive: bool, token: object, most: int) -> Page:
+    """Return the buckets as directories; if ``recursive``, a page of what stands in them."""
+    names = sorted((name for name, _ in buckets(client.request("GET", "").data)), key=lambda name: f"{name}/")
+    if not recursive:
+        return Page([ObjectInfo(name, DIR) for name in names])
+    at = token if isinstance(token, _Bucket) else None
+    left = [name for name in names if at is None or f"{name}/" >= f"{at.name}/"]
+    if not left:
+        return Page([])
+    name = left[0]
+    inner = at.token if at is not None and at.name == name else None
+    page = page_of(client, name, "", recursive=True, token=inner, most=most, root=f"{name}/")
+    infos = page.infos if inner else [ObjectInfo(name, DIR), *page.infos]
+    if isinstance(page.next, Token):
+        return Page(infos, _Bucket(name, page.next))
+    return Page(infos, _Bucket(left[1], Token()) if len(left) > 1 else None)
+
+
+def exists(client: Client, bucket: str) -> bool:
+    """Say whether there is such a bucket; one that we may not look at is there."""
+    try:
+        client.request("HEAD", bucket, allow=(403,))
+    except NotFound:
+        return False
+    return True
+
+
+def versions_of(client: Client, bucket: str, key: str, path: str) -> Iterator[ObjectInfo]:
+    """Yield the versions of one object, newest first; marks of deletions are none."""
+    marker: dict[str, str] | None = {}
+    while marker is not None:
+        query = (("versions", ""), ("encoding-type", "url"), ("prefix", key), *marker.items())
+        found = versions(client.request("GET", bucket, query=query).data)
+        for entry in found.entries:
+            if entry.key != key:
+                # Longer keys that begin the same come behind.
+                return
+            if not entry.marker:
+                hashes = (md5_of(entry.etag) if client.etag_is_md5 else None) or {}
+                changed = iso_time(entry.changed)
+                yield ObjectInfo(path, FILE, entry.size, changed, hashes, entry.etag, entry.version)
+        marker = found.next
+
+
+def _info(entry: Entry, root: str, etag_is_md5: bool) -> ObjectInfo:
+    # The time in a listing is that of the storing, and not the one of the object that stat tells: it says nothing.
+    etag = entry.etag or None
+    hashes = md5_of(etag) if etag_is_md5 and etag else None
+    if hashes is None:
+        return ObjectInfo(root + entry.key, FILE, entry.size, etag=etag)
+    return ObjectInfo(root + entry.key, FILE, entry.size, None, hashes, etag)
+
+
+def _marked(info: ObjectInfo, root: str) -> ObjectInfo:
+    if info.size or not info.path.endswith("/") or info.path == root + "/":
+        return info
+    return ObjectInfo(info.path[:-1], DIR)
+
+
+def _next(found: Listing, *, within: bool = False) -> Token | None:
+    if found.next is None:
+        return None
+    if found.next:
+        return Token(tuple(found.next.items()), within)
+    last = max((entry.key for entry in found.entries[-1:]), default="")
+    last = max([last, *found.prefixes[-1:]])
+    if not last:
+        raise StorageError("the listing is cut, and does not say where it goes on")
+    return Token((("marker", last),), within)
+
+
+def _order(info: ObjectInfo) -> str:
+    return info.order
+
+
+_BEHIND: Final = Token((("start-after", "/" + _LAST),))

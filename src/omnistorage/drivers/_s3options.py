@@ -1,0 +1,89 @@
+"""Settings of an S3 storage."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from omnistorage.core.redact import redacted
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Settings of an S3 storage.
+
+    Attributes:
+        bucket: The bucket. Usually it stands in the address; without one, the buckets are the topmost directories.
+        provider: The service, by the name of its preset (aws, r2, minio, wasabi, ceph, ...); it brings endpoint,
+            region and peculiarities. Empty means aws, or other where an endpoint is given.
+        endpoint_url: Where the service is, if the preset does not say: https://host or http://host:port.
+        region: Region of the bucket; asked for from the environment and the preset if empty.
+        account_id: The account, where the endpoint of a preset has it in its name (r2).
+        access_key_id: The access key; from the environment or the shared configuration of AWS if empty.
+        secret_access_key: The secret of the access key.
+        session_token: The token of temporary credentials.
+        profile: Profile of the shared configuration of AWS to take credentials from.
+        env_auth: Look for credentials in the environment and the shared configuration if none are given here.
+        anonymous: Send no credentials at all, for public buckets.
+        path_style: Name the bucket in the path (true) or in the host name (false); none lets the preset decide, and
+            means true where an endpoint is given.
+        ca_file: File of certificates by which to know the service.
+        verify: Check the certificate of the service.
+        proxy: Proxy to go by, as a URL.
+        connect_timeout: Seconds to wait for a connection.
+        timeout: Seconds to wait for the next bytes of an answer.
+        connections: Connections that are kept open for the next request.
+        storage_class: Storage class of what is stored (STANDARD_IA, GLACIER, ...); the bucket's own if empty.
+        acl: Canned ACL of what is stored (private, public-read, bucket-owner-full-control, ...).
+        server_side_encryption: Encryption at the service: AES256, aws:kms or aws:kms:dsse; the bucket's own if empty.
+        sse_kms_key_id: The key for aws:kms.
+        sse_customer_key: A key of your own (SSE-C) in Base64; whoever reads has to have it, too.
+        requester_pays: We pay for requests to a bucket of somebody else.
+        part_size: Bytes of a part of an upload; larger for objects of more than 10,000 of these.
+        upload_cutoff: Bytes up to which an object is sent by one request, which lets its ETag be its MD5.
+        checksum: What is sent beside the bytes for the service to check them: md5, crc32c, sha256 or none; empty
+            lets the preset decide.
+        etag_is_md5: Whether the ETags of objects that were sent by one request are their MD5; none lets the preset
+            and the encryption decide. Say false for a bucket that encrypts by aws:kms on its own.
+        list_chunk: Entries that one listing asks for, at most 1000.
+        versioned: The bucket keeps versions, and they can be listed.
+    """
+
+    bucket: str = ""
+    provider: str = ""
+    endpoint_url: str = ""
+    region: str = ""
+    account_id: str = ""
+    access_key_id: str = ""
+    secret_access_key: str = ""
+    session_token: str = ""
+    profile: str = ""
+    env_auth: bool = True
+    anonymous: bool = False
+    path_style: bool | None = None
+    ca_file: str = ""
+    verify: bool = True
+    proxy: str = ""
+    connect_timeout: float = 10.0
+    timeout: float = 60.0
+    connections: int = 32
+    storage_class: str = ""
+    acl: str = ""
+    server_side_encryption: str = ""
+    sse_kms_key_id: str = ""
+    sse_customer_key: str = ""
+    requester_pays: bool = False
+    part_size: int = 8 << 20
+    upload_cutoff: int = 200 << 20
+    checksum: Literal["", "md5", "crc32c", "sha256", "none"] = ""
+    etag_is_md5: bool | None = None
+    list_chunk: int = 1000
+    versioned: bool = False
+
+    def __repr__(self) -> str:
+        shown = ", ".join(
+            f"{field.name}={redacted(field.name, value)!r}"
+            for field in msgspec.structs.fields(type(self))
+            if (value := getattr(self, field.name)) != field.default
+        )
+        return f"Options({shown})"

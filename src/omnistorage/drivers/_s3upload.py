@@ -1,0 +1,323 @@
+"""Uploads of S3 in parts: begun, gone on with by other processes, finished, thrown away."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from hashlib import md5
+from typing import TYPE_CHECKING, Any, Final
+
+from omnistorage.core.errors import (
+    AlreadyExists,
+    Corrupted,
+    NotFound,
+    PreconditionFailed,
+    StorageError,
+    Truncated,
+)
+from omnistorage.core.info import FILE, ObjectInfo
+from omnistorage.core.streams import CHUNK, Body, ByteStream, FileBody, Upload, copy_stream, read_all, read_exactly
+
+from ._s3client import Client
+from ._s3metadata import iso_time, version_of
+from ._s3xml import completion, parts, text_of, tree, uploads
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
+
+_MIB: Final = 1 << 20
+
+
+def part_size_for(client: Client, wanted: int, size: int | None) -> int:
+    """Return the bytes of a part, so that ``size`` bytes need no more parts than the service takes."""
+    known = client.preset
+    least = min(max(wanted, known.min_part_size), known.max_part_size)
+    if size is None:
+        return least
+    needed = -(-size // known.max_parts)
+    return max(least, -(-needed // _MIB) * _MIB)
+
+
+class S3Upload(Upload):
+    """An upload in parts; its token is its key, its id at the service and the size of its parts."""
+
+    def __init__(
+        self,
+        client: Client,
+        bucket: str,
+        key: str,
+        path: str,
+        upload_id: str,
+        part_size: int,
+        *,
+        mtime_ns: int | None,
+        if_absent: bool = False,
+        stored: Mapping[int, tuple[int, str]] | None = None,
+    ) -> None:
+        self.part_size = part_size
+        self.token = json.dumps({"bucket": bucket, "key": key, "id": upload_id, "part_size": part_size})
+        self._client = client
+        self._bucket = bucket
+        self._key = key
+        self._path = path
+        self._id = upload_id
+        self._mtime_ns = mtime_ns
+        self._if_absent = if_absent
+        self._parts: dict[int, tuple[int, str]] = dict(stored or {})
+        self._lock = threading.Lock()
+        self._over = False
+
+    @property
+    def done(self) -> Mapping[int, int]:
+        with self._lock:
+            return {number: size for number, (size, _) in self._parts.items()}
+
+    def put_part(self, number: int, body: Body) -> None:
+        self.put_bytes(number, whole(body))
+
+    def put_bytes(self, number: int, data: bytes | memoryview) -> None:
+        """Store one part that is in memory."""
+        client = self._client
+        digest = md5(data, usedforsecurity=False)
+        headers = {**client.key_headers, **client.checksum_headers(data, digest=digest.digest())}
+        query = (("partNumber", str(number)), ("uploadId", self._id))
+        answer = client.request("PUT", self._bucket, self._key, query, headers, data, unsigned=True)
+        etag = answer.headers.get("etag", "")
+        refuse_other(etag, digest, client, answer.headers)
+        with self._lock:
+            self._parts[number] = (len(data), etag)
+
+    def copy_part(self, number: int, source: str, begin: int, end: int, headers: Mapping[str, str]) -> None:
+        """Let the service take the bytes from ``begin`` up to ``end`` of another object as one part."""
+        given = {**headers, "x-amz-copy-source": source, "x-amz-copy-source-range": f"bytes={begin}-{end - 1}"}
+        query = (("partNumber", str(number)), ("uploadId", self._id))
+        answer = self._client.request("PUT", self._bucket, self._key, query, given)
+        etag = text_of(tree(self._client.checked(answer, self._bucket)), "ETag")
+        with self._lock:
+            self._parts[number] = (end - begin, etag)
+
+    def finish(self) -> ObjectInfo:
+        if self._over:
+            raise NotFound("the upload was finished or aborted before")
+        if not self._parts:
+            self.put_bytes(1, b"")
+        client = self._client
+        found = sorted(self._parts.items())
+        headers = dict(client.key_headers)
+        if self._if_absent:
+            headers["if-none-match"] = "*"
+            refuse_present(client, self._bucket, self._key)
+        body = completion((number, etag) for number, (_, etag) in found)
+        try:
+            answer = client.request("POST", self._bucket, self._key, (("uploadId", self._id),), headers, body)
+            data = client.checked(answer, self._bucket)
+        except PreconditionFailed as exc:
+            raise AlreadyExists(exc.message, request_id=exc.request_id) from exc
+        self._over = True
+        etag = text_of(tree(data), "ETag").strip('"') or None
+        size = sum(length for _, (length, _) in found)
+        return ObjectInfo(self._path, FILE, size, self._mtime_ns, etag=etag, version=version_of(answer.headers))
+
+    def fill(self, body: Body, stream: ByteStream, first: bytes, size: int | None = None) -> ObjectInfo:
+        """Store what ``first`` and a stream have, one part after the other, and finish.
+
+        Raises:
+            Truncated: These are not ``size`` bytes.
+            SourceChanged: The body was changed while it was read.
+        """
+        count, number, data = 0, 0, first
+        sized = size is not None or self._client.preset.equal_parts
+        while data or not number:
+            # Where the size is not known, parts grow with their number, so that there are never too many.
+            length = self.part_size if sized else _growing(self.part_size, number)
+            if len(data) < length:
+                data += read_exactly(stream, length - len(data))
+            count += len(data)
+            if size is not None and count > size:
+                raise _wrong_size(size, size)
+            if data or not number:
+                number += 1
+                self.put_bytes(number, data)
+            data = read_exactly(stream, length)
+        if size is not None and count != size:
+            raise _wrong_size(size, count)
+        body.check()
+        return self.finish()
+
+    @contextmanager
+    def undone_on_failure(self) -> Iterator[None]:
+        """Throw the parts away if what is done within fails."""
+        try:
+            yield
+        except BaseException:
+            # The failure is the one to be told; what stays is swept later.
+            with suppress(StorageError):
+                self.abort()
+            raise
+
+    def abort(self) -> None:
+        if self._over:
+            return
+        self._client.request("DELETE", self._bucket, self._key, (("uploadId", self._id),), allow=(404,))
+        self._over = True
+
+
+def begin(client: Client, bucket: str, key: str, headers: Mapping[str, str]) -> str:
+    """Begin an upload; return its id."""
+    answer = client.request("POST", bucket, key, (("uploads", ""),), headers)
+    found = text_of(tree(client.checked(answer, bucket)), "UploadId")
+    if not found:
+        raise StorageError("the service gave no id for the upload")
+    return found
+
+
+def resume(client: Client, bucket: str, key: str, path: str, token: str, mtime_ns: int | None) -> S3Upload:
+    """Go on with an upload that was begun with this key.
+
+    Raises:
+        NotFound: There is no such upload any more, or the token is that of another key.
+    """
+    try:
+        known: Any = json.loads(token)
+        same = known["bucket"] == bucket and known["key"] == key
+        upload_id, part_size = str(known["id"]), int(known["part_size"])
+    except (ValueError, KeyError, TypeError):
+        raise NotFound("there is no such upload") from None
+    if not same:
+        raise NotFound("there is no such upload of this object")
+    stored: dict[int, tuple[int, str]] = {}
+    marker: dict[str, str] | None = {}
+    while marker is not None:
+        query = (("uploadId", upload_id), *marker.items())
+        found, marker = parts(client.request("GET", bucket, key, query).data)
+        stored |= {number: (size, etag) for number, size, etag in found}
+    return S3Upload(client, bucket, key, path, upload_id, part_size, mtime_ns=mtime_ns, stored=stored)
+
+
+def unfinished(client: Client, bucket: str, prefix: str) -> Iterator[tuple[str, str, int]]:
+    """Yield key, id and begin (nanoseconds of Unix time) of the uploads of keys that begin with ``prefix``."""
+    marker: dict[str, str] | None = {}
+    while marker is not None:
+        query = (("uploads", ""), ("encoding-type", "url"), ("prefix", prefix), *marker.items())
+        answer = client.request("GET", bucket, query=query, allow=(404,))
+        if answer.status == 404 and b"NoSuchUpload" in answer.data:
+            # So says one service where there are none.
+            return
+        found, marker = uploads(client.good(answer, bucket))
+        for key, upload_id, begun in found:
+            # One whose age is not known is left alone.
+            if (since := iso_time(begun)) is not None:
+                yield key, upload_id, since
+
+
+def refuse_present(client: Client, bucket: str, key: str) -> None:
+    """Look whether there is an object.
+
+    Raises:
+        AlreadyExists: There is one.
+    """
+    if client.request("HEAD", bucket, key, headers=client.key_headers, allow=(404,)).status != 404:
+        raise AlreadyExists
+
+
+def refuse_other(etag: str, digest: _Hash, client: Client, headers: Mapping[str, str]) -> None:
+    """Compare the ETag of what was stored with the MD5 of what was sent, where that can be.
+
+    Raises:
+        Corrupted: The service stored other bytes.
+    """
+    plain = etag.strip('"')
+    if client.etag_is_md5 and len(plain) == 32 and plain != digest.hexdigest():
+        raise Corrupted(
+            f"the service stored other bytes than were sent: MD5 {plain}, not {digest.hexdigest()}",
+            request_id=headers.get("x-amz-request-id"),
+        )
+
+
+def whole(body: Body) -> bytes:
+    """Read a body into memory.
+
+    Raises:
+        Truncated: It has another size than it says.
+        SourceChanged: It was changed while it was read.
+    """
+    with body.open() as stream:
+        if body.size is None:
+            data = read_all(stream)
+        else:
+            data = read_exactly(stream, body.size) if body.size else b""
+            if len(data) != body.size or stream.read(1):
+                raise _wrong_size(body.size, len(data))
+        body.check()
+    return data
+
+
+def _growing(part_size: int, number: int) -> int:
+    return min(part_size << min(number // 1000, 3), max(part_size, 64 * _MIB))
+
+
+def _wrong_size(size: int, count: int) -> Truncated:
+    return Truncated(f"{size} bytes were announced, {'more' if count == size else count} came")
+
+
+@contextmanager
+def spooled(body: Body, stream: ByteStream, first: bytes) -> Iterator[Body]:
+    """Write what ``first`` and a stream have to a temporary file, for services that must know how much comes."""
+    from tempfile import NamedTemporaryFile
+
+    with NamedTemporaryFile(prefix="omnistorage-") as file:
+        file.write(first)
+        copy_stream(stream, file.write)
+        file.flush()
+        body.check()
+        yield FileBody(file.name)
+
+
+class CheckedStream:
+    """The bytes of a body for a request that announces their number.
+
+    The last of them are given only when all were read and found to be as many as announced, and unchanged: until
+    then the service has not got the whole object, and stores nothing.
+    """
+
+    def __init__(self, body: Body, size: int) -> None:
+        self.digest = md5(usedforsecurity=False)
+        self._body = body
+        self._size = size
+        self._stream: ByteStream = body.open()
+        self._held = b""
+        self._count = 0
+        self._ended = False
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Read at most ``size`` bytes, as many as come at once if negative."""
+        most = size if size > 0 else CHUNK
+        while not self._ended and len(self._held) <= most:
+            data = self._stream.read(most)
+            self._count += len(data)
+            if not data:
+                if self._count != self._size:
+                    raise _wrong_size(self._size, self._count)
+                self._body.check()
+                self._ended = True
+            elif self._count > self._size:
+                raise _wrong_size(self._size, self._size)
+            else:
+                self.digest.update(data)
+                held, self._held = self._held, data
+                if held:
+                    return held
+        given, self._held = self._held[:most], self._held[most:]
+        return given
+
+    def close(self) -> None:
+        """Close the body's stream."""
+        self._stream.close()
+
+    def __enter__(self) -> CheckedStream:
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        self.close()

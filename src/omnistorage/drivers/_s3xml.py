@@ -1,0 +1,250 @@
+"""Answers of S3 taken apart: listings by their marks, which is several times as fast as a parser; the rest by one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from html import unescape
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import unquote_plus
+
+from omnistorage.core.errors import StorageError
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
+
+class Entry(NamedTuple):
+    """One object of a listing.
+
+    Attributes:
+        key: Its key, decoded.
+        size: Bytes.
+        etag: Its mark, without quotes.
+        changed: When it was stored, as the service writes it.
+        version: Its version, in listings of versions.
+        marker: It is the mark of a deletion, not an object.
+    """
+
+    key: str
+    size: int
+    etag: str
+    changed: str
+    version: str | None = None
+    marker: bool = False
+
+
+class Listing(NamedTuple):
+    """One answer to a list request.
+
+    Attributes:
+        entries: The objects.
+        prefixes: What several keys have in common up to the delimiter.
+        next: What the next request has to name, as parameters; None at the end.
+    """
+
+    entries: list[Entry]
+    prefixes: list[str]
+    next: dict[str, str] | None
+
+
+def listing(data: bytes) -> Listing:
+    """Read the answer to ListObjects, of either version.
+
+    Raises:
+        StorageError: It is no such answer, or was cut: a short page must never look like a full one.
+    """
+    if b"<![CDATA[" in data or b"<!--" in data or b"<ListBucketResult" not in data:
+        return _listing_by_parser(data)
+    text = data.decode()
+    head, *chunks = text.split("<Contents>")
+    if "</ListBucketResult>" not in (chunks[-1] if chunks else head)[-2000:]:
+        raise StorageError("the listing ends before its end")
+    # What stands behind the last object, or between objects, belongs to the page.
+    about = [head]
+    entries: list[Entry] = []
+    encoded = "<EncodingType>" in text
+    try:
+        for chunk in chunks:
+            inside, _, behind = chunk.partition("</Contents>")
+            if len(behind) > 1:
+                about.append(behind)
+            begin = inside.index("<Key>") + 5
+            key = inside[begin : inside.index("</Key>", begin)]
+            begin = inside.index("<Size>") + 6
+            size = int(inside[begin : inside.index("<", begin)])
+            begin = inside.find("<ETag>") + 6
+            etag = inside[begin : inside.index("<", begin)] if begin > 5 else ""
+            begin = inside.index("<LastModified>") + 14
+            changed = inside[begin : inside.index("<", begin)]
+            if "&" in key:
+                key = unescape(key)
+            if encoded and ("%" in key or "+" in key):
+                key = unquote_plus(key)
+            if etag[:1] == "&":
+                etag = etag.replace("&quot;", "").replace("&#34;", "")
+            entries.append(Entry(key, size, etag.strip('"'), changed))
+    except ValueError as exc:
+        raise StorageError(f"the listing cannot be understood: {exc}") from exc
+    rest = "".join(about)
+    prefixes = [_decoded(unescape(found), encoded) for found in _PREFIX.findall(rest)]
+    return Listing(entries, prefixes, _next({name: unescape(value) for name, value in _FIELD.findall(rest)}, encoded))
+
+
+def tree(data: bytes) -> Element:
+    """Parse an answer; its tags lose their namespace.
+
+    Raises:
+        StorageError: It is no XML.
+    """
+    from xml.etree import ElementTree
+
+    try:
+        root = ElementTree.fromstring(data)
+    except ElementTree.ParseError as exc:
+        raise StorageError(f"the answer cannot be understood: {exc}") from exc
+    for node in root.iter():
+        node.tag = node.tag.rpartition("}")[2]
+    return root
+
+
+def text_of(node: Element, name: str) -> str:
+    """Return the text of a child; empty if there is none."""
+    return (node.findtext(name) or "").strip()
+
+
+def escaped(text: str) -> str:
+    """Return text as XML has it; control characters that XML knows are written as references."""
+    for plain, code in _ESCAPES:
+        text = text.replace(plain, code)
+    return text
+
+
+def fits_xml(text: str) -> bool:
+    """Say whether a text can be written as XML at all."""
+    return _UNFIT.search(text) is None
+
+
+def deletion(keys: Iterable[str]) -> bytes:
+    """Return the body of a request that deletes objects, and wants to hear of failures only."""
+    objects = "".join(f"<Object><Key>{escaped(key)}</Key></Object>" for key in keys)
+    return f'<Delete xmlns="{NAMESPACE}"><Quiet>true</Quiet>{objects}</Delete>'.encode()
+
+
+def completion(parts: Iterable[tuple[int, str]]) -> bytes:
+    """Return the body of a request that makes an object of parts, given by number and ETag."""
+    found = "".join(
+        f"<Part><PartNumber>{number}</PartNumber><ETag>{escaped(etag)}</ETag></Part>" for number, etag in parts
+    )
+    return f'<CompleteMultipartUpload xmlns="{NAMESPACE}">{found}</CompleteMultipartUpload>'.encode()
+
+
+def versions(data: bytes) -> Listing:
+    """Read the answer to ListObjectVersions."""
+    root = tree(data)
+    encoded = root.find("EncodingType") is not None
+    entries = [
+        Entry(
+            _decoded(text_of(node, "Key"), encoded),
+            int(text_of(node, "Size") or 0),
+            text_of(node, "ETag").strip('"'),
+            text_of(node, "LastModified"),
+            text_of(node, "VersionId") or None,
+            node.tag == "DeleteMarker",
+        )
+        for node in root
+        if node.tag in ("Version", "DeleteMarker")
+    ]
+    return Listing(entries, [], _markers(root, encoded, "KeyMarker", "VersionIdMarker"))
+
+
+def uploads(data: bytes) -> tuple[list[tuple[str, str, str]], dict[str, str] | None]:
+    """Read the answer to ListMultipartUploads: key, id and begin of each, and how to ask for the next ones."""
+    root = tree(data)
+    encoded = root.find("EncodingType") is not None
+    found = [
+        (_decoded(node.findtext("Key") or "", encoded), text_of(node, "UploadId"), text_of(node, "Initiated"))
+        for node in root.iterfind("Upload")
+    ]
+    return found, _markers(root, encoded, "KeyMarker", "UploadIdMarker")
+
+
+def parts(data: bytes) -> tuple[list[tuple[int, int, str]], dict[str, str] | None]:
+    """Read the answer to ListParts: number, size and ETag of each, and how to ask for the next ones."""
+    root = tree(data)
+    found = [
+        (int(text_of(node, "PartNumber")), int(text_of(node, "Size")), text_of(node, "ETag"))
+        for node in root.iterfind("Part")
+    ]
+    if text_of(root, "IsTruncated") != "true":
+        return found, None
+    return found, {"part-number-marker": text_of(root, "NextPartNumberMarker")}
+
+
+def buckets(data: bytes) -> Iterator[tuple[str, str]]:
+    """Yield name and time of making of each bucket."""
+    for node in tree(data).iter("Bucket"):
+        yield text_of(node, "Name"), text_of(node, "CreationDate")
+
+
+def _listing_by_parser(data: bytes) -> Listing:
+    root = tree(data)
+    if root.tag != "ListBucketResult":
+        raise StorageError(f"a listing was asked for, and {root.tag} came")
+    encoded = root.find("EncodingType") is not None
+    entries = [
+        Entry(
+            _decoded(node.findtext("Key") or "", encoded),
+            int(text_of(node, "Size")),
+            text_of(node, "ETag").strip('"'),
+            text_of(node, "LastModified"),
+        )
+        for node in root.iterfind("Contents")
+    ]
+    prefixes = [_decoded(node.findtext("Prefix") or "", encoded) for node in root.iterfind("CommonPrefixes")]
+    fields = {node.tag: node.text or "" for node in root if not len(node)}
+    return Listing(entries, prefixes, _next(fields, encoded))
+
+
+def _next(fields: dict[str, str], encoded: bool) -> dict[str, str] | None:
+    if fields.get("IsTruncated") != "true":
+        return None
+    if token := fields.get("NextContinuationToken"):
+        return {"continuation-token": token}
+    if marker := fields.get("NextMarker"):
+        return {"marker": _decoded(marker, encoded)}
+    # Version 1 without delimiter: it goes on behind the last key.
+    return {}
+
+
+def _markers(root: Element, encoded: bool, *names: str) -> dict[str, str] | None:
+    if text_of(root, "IsTruncated") != "true":
+        return None
+    key, other = names
+    found = {_MARKERS[key]: _decoded(root.findtext(f"Next{key}") or "", encoded)}
+    if mark := text_of(root, f"Next{other}"):
+        found[_MARKERS[other]] = mark
+    return found
+
+
+def _decoded(text: str, encoded: bool) -> str:
+    return unquote_plus(text) if encoded else text
+
+
+NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
+_MARKERS = {
+    "KeyMarker": "key-marker",
+    "VersionIdMarker": "version-id-marker",
+    "UploadIdMarker": "upload-id-marker",
+}
+_PREFIX = re.compile(r"<CommonPrefixes>\s*<Prefix>([^<]*)</Prefix>\s*</CommonPrefixes>")
+_FIELD = re.compile(r"<(IsTruncated|NextContinuationToken|NextMarker)>([^<]*)<")
+_UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_ESCAPES = (
+    ("&", "&amp;"),
+    ("<", "&lt;"),
+    (">", "&gt;"),
+    ("\r", "&#13;"),
+    ("\n", "&#10;"),
+    ("\t", "&#9;"),
+)

@@ -1,0 +1,380 @@
+"""``s3://bucket/prefix``, ``s3://`` (buckets as directories): S3 and what speaks its language, as ``s3+r2://``."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from hashlib import md5
+from typing import Any, Final
+
+import msgspec
+
+from omnistorage.core.address import Address
+from omnistorage.core.attributes import CONTENT_TYPE, MTIME
+from omnistorage.core.driver import Driver, Failures
+from omnistorage.core.errors import (
+    AlreadyExists,
+    InvalidPath,
+    IsADirectory,
+    NotEmpty,
+    NotFound,
+    PreconditionFailed,
+    StorageError,
+    Unsupported,
+)
+from omnistorage.core.features import Features
+from omnistorage.core.info import DIR, FILE, ObjectInfo, Page
+from omnistorage.core.options import PutOptions, from_text
+from omnistorage.core.streams import Body, ByteStream, Upload, read_exactly
+
+from . import _s3copy as copying
+from . import _s3list as lists
+from . import _s3upload as parts
+from ._s3client import Client
+from ._s3delete import delete_all
+from ._s3metadata import MTIME_HEADER, all_metadata, changed_headers, headers_for, info_of, ns_of, version_of
+from ._s3options import Options
+from ._s3stream import range_header, stream_of
+from ._s3upload import CheckedStream, S3Upload
+
+__all__ = ["DRIVER", "Options", "S3Driver"]
+
+_BY_FILE: Final = frozenset({"rclone"})
+"""Services that write objects as files in place, so that half of one can be seen."""
+
+_MAX_KEY: Final = 1024
+"""Bytes of UTF-8."""
+
+
+class S3Driver(Driver):
+    """Flat keys in buckets; directories are prefixes only, and any text of up to 1024 bytes is a key."""
+
+    scheme = "s3"
+    options_class = Options
+    features = Features(
+        recursive=True,
+        ordered=True,
+        ranges=True,
+        atomic_put=True,
+        if_absent=True,
+        mtime=True,
+        precision=1,
+        metadata=True,
+        applies=frozenset({MTIME, CONTENT_TYPE}),
+        content_type=True,
+        hashes=frozenset({"md5"}),
+        max_path=_MAX_KEY,
+        any_key=True,
+    )
+
+    def __init__(self, options: Options | None = None) -> None:
+        super().__init__(options)
+        self._client = client = Client(self.options)
+        self._bucket: str = self.options.bucket
+        self._page = max(1, min(self.options.list_chunk, 1000))
+        self.features = msgspec.structs.replace(
+            type(self).features,
+            if_absent=not client.preset.no_if_none_match,
+            atomic_put=client.preset.name not in _BY_FILE,
+            hashes=frozenset({"md5"}) if client.etag_is_md5 else frozenset(),
+            versions=self.options.versioned,
+            copy=client.preset.max_copy > 0,
+            set_modified=client.preset.max_copy > 0,
+            set_metadata=client.preset.max_copy > 0,
+            upload=not client.preset.no_multipart,
+            resume_upload=not client.preset.no_multipart,
+            # Buckets are made and can be empty; what stands in one cannot be both real and any text.
+            mkdir=not self._bucket,
+            any_key=bool(self._bucket),
+        )
+
+    @classmethod
+    def from_address(cls, address: Address) -> tuple[Driver, str]:
+        settings: dict[str, Any] = dict(address.options)
+        _, plus, provider = address.scheme.partition("+")
+        if plus:
+            settings.setdefault("provider", provider)
+        prefix = address.path.strip("/")
+        if address.authority:
+            settings["bucket"] = address.authority
+        elif not settings.get("bucket"):
+            settings["bucket"], _, prefix = prefix.partition("/")
+        return cls(from_text(Options, settings, where=cls.scheme)), prefix.strip("/")
+
+    # -- the five verbs ------------------------------------------------------------------------------------
+
+    def stat(self, path: str) -> ObjectInfo:
+        bucket, key = self._at(path)
+        if not key:
+            if bucket and not lists.exists(self._client, bucket):
+                raise NotFound(f"there is no such bucket ({bucket!r})")
+            return ObjectInfo(path, DIR)
+        # Most of what is asked for is an object; only what is none costs a second request.
+        head = self._head(bucket, key)
+        if head is not None:
+            return info_of(path, head, etag_is_md5=self._client.etag_is_md5)
+        if lists.is_folder(self._client, bucket, key):
+            return ObjectInfo(path, DIR)
+        raise NotFound
+
+    def list(self, path: str, *, recursive: bool = False, page: object = None) -> Page:
+        bucket, folder = self._at(path)
+        if not bucket:
+            return lists.page_of_buckets(self._client, recursive=recursive, token=page, most=self._page)
+        root = "" if self._bucket else f"{bucket}/"
+        return lists.page_of(
+            self._client, bucket, folder, recursive=recursive, token=page, most=self._page, root=root
+        )
+
+    def get(self, path: str, offset: int = 0, length: int | None = None) -> ByteStream:
+        bucket, key = self._object(path)
+        if length == 0:
+            self._found(bucket, key)
+            return io.BytesIO()
+        headers = {**self._client.key_headers, **range_header(offset, length)}
+        answer = self._client.request("GET", bucket, key, headers=headers, stream=True, allow=(416,))
+        return stream_of(path, answer, offset, length, etag_is_md5=self._client.etag_is_md5)
+
+    def put(self, path: str, body: Body, options: PutOptions) -> ObjectInfo:
+        bucket, key = self._object(path)
+        headers = self._new_headers(options)
+        size = body.size
+        if size is None:
+            return self._put_unsized(bucket, key, path, body, headers, options)
+        if size <= self.options.part_size:
+            return self._put_data(bucket, key, path, parts.whole(body), headers, options)
+        # By one request, where a condition has to hold: few services know one at the end of an upload.
+        if options.if_absent or not self.features.upload or size <= self.options.upload_cutoff:
+            return self._put_stream(bucket, key, path, body, size, headers, options)
+        return self._put_parts(bucket, key, path, body, size, headers, options)
+
+    def delete(self, path: str) -> None:
+        bucket, key = self._object(path)
+        # The service says the same whether there was something or not.
+        self._found(bucket, key)
+        self._client.request("DELETE", bucket, key)
+
+    # -- optional verbs ------------------------------------------------------------------------------------
+
+    def copy(self, src: str, dst: str) -> ObjectInfo:
+        if src == dst:
+            return self.stat(src)
+        (bucket, key), target = self._object(src), self._object(dst)
+        return copying.copy(self._client, (bucket, key), target, dst, self.options.part_size)
+
+    def mkdir(self, path: str) -> None:
+        bucket, key = self._at(path)
+        if self._bucket:
+            raise Unsupported("directories of a bucket are prefixes only")
+        if bucket and not key and not lists.exists(self._client, bucket):
+            copying.make_bucket(self._client, bucket)
+
+    def rmdir(self, path: str) -> None:
+        bucket, key = self._at(path)
+        if self._bucket:
+            raise Unsupported("directories of a bucket are prefixes only")
+        if not bucket:
+            raise NotEmpty
+        if not key:
+            self._client.request("DELETE", bucket)
+        elif lists.is_folder(self._client, bucket, key):
+            raise NotEmpty
+        else:
+            raise NotFound
+
+    def set_modified(self, path: str, mtime_ns: int) -> None:
+        bucket, key = self._object(path)
+        head = self._found(bucket, key)
+        copying.replace(
+            self._client, bucket, key, head, changed_headers(head, None, mtime_ns), self.options.part_size
+        )
+
+    def metadata(self, path: str) -> dict[str, str]:
+        bucket, key = self._at(path)
+        head = self._head(bucket, key) if key else None
+        if head is not None:
+            return all_metadata(head)
+        self.stat(path)
+        return {}
+
+    def set_metadata(self, path: str, metadata: dict[str, str]) -> ObjectInfo:
+        bucket, key = self._object(path)
+        head = self._found(bucket, key)
+        headers = changed_headers(head, metadata, None)
+        copying.replace(self._client, bucket, key, head, headers, self.options.part_size)
+        return self.stat(path)
+
+    def delete_many(self, paths: Sequence[str]) -> Failures:
+        return delete_all(self._client, [self._object_or_error(path) for path in paths], paths)
+
+    def begin_upload(self, path: str, options: PutOptions, size: int | None = None) -> Upload:
+        bucket, key = self._object(path)
+        self._refuse_no_parts()
+        part_size = parts.part_size_for(self._client, self.options.part_size, size)
+        return self._begin(bucket, key, path, self._new_headers(options), options, part_size)
+
+    def resume_upload(self, path: str, token: str, options: PutOptions) -> Upload:
+        bucket, key = self._object(path)
+        self._refuse_no_parts()
+        return parts.resume(self._client, bucket, key, path, token, options.mtime_ns)
+
+    def presign(self, path: str, *, method: str = "GET", expires: float = 3600.0) -> str:
+        bucket, key = self._object(path)
+        return self._client.presign(method, bucket, key, max(1, int(expires)))
+
+    def versions(self, path: str) -> Iterator[ObjectInfo]:
+        if not self.options.versioned:
+            raise Unsupported("the option 'versioned' does not say that the bucket keeps versions")
+        bucket, key = self._object(path)
+        return lists.versions_of(self._client, bucket, key, path)
+
+    def sweep(self, path: str = "", *, older_than: float = 86400.0, noticed: bool = False) -> int:
+        if noticed:
+            # Unfinished uploads are not listed among objects, so that none can have been noticed.
+            return 0
+        bucket, key = self._at(path)
+        if not bucket:
+            return sum(self.sweep(info.path, older_than=older_than) for info in self.list("").infos)
+        before = time.time_ns() - int(older_than * 1e9)
+        count = 0
+        for name, upload_id, begun in list(parts.unfinished(self._client, bucket, f"{key}/" if key else "")):
+            if begun <= before:
+                self._client.request("DELETE", bucket, name, (("uploadId", upload_id),), allow=(404,))
+                count += 1
+        return count
+
+    # -- housekeeping --------------------------------------------------------------------------------------
+
+    def identity(self) -> tuple[str, ...]:
+        return (self.scheme, self._client.base, self._bucket)
+
+    def close(self) -> None:
+        self._client.close()
+
+    # -- private -------------------------------------------------------------------------------------------
+
+    def _at(self, path: str) -> tuple[str, str]:
+        """Return bucket and key of a path; either may be empty."""
+        if self._bucket:
+            return self._bucket, path
+        bucket, _, key = path.partition("/")
+        if path and not {"", ".", ".."}.isdisjoint(path.split("/")):
+            raise InvalidPath("among buckets, a path has no empty part and no dots")
+        return bucket, key
+
+    def _object(self, path: str) -> tuple[str, str]:
+        bucket, key = self._at(path)
+        if not key:
+            raise IsADirectory("a bucket is no object" if bucket else "the root cannot be an object")
+        if "\0" in key:
+            # Some cut a key there.
+            raise InvalidPath("a key has no NUL")
+        # Here, since not every service refuses it. No text has more than four bytes a letter.
+        if len(key) > _MAX_KEY // 4 and len(key.encode("utf-8", "surrogateescape")) > _MAX_KEY:
+            raise InvalidPath(f"a key has {_MAX_KEY} bytes at most")
+        return bucket, key
+
+    def _object_or_error(self, path: str) -> tuple[str, str] | StorageError:
+        try:
+            return self._object(path)
+        except StorageError as exc:
+            return exc
+
+    def _head(self, bucket: str, key: str) -> Mapping[str, str] | None:
+        answer = self._client.request("HEAD", bucket, key, headers=self._client.key_headers, allow=(404,))
+        return None if answer.status == 404 else answer.headers
+
+    def _found(self, bucket: str, key: str) -> Mapping[str, str]:
+        head = self._head(bucket, key)
+        if head is None:
+            raise NotFound
+        return head
+
+    def _new_headers(self, options: PutOptions) -> dict[str, str]:
+        if options.if_absent and not self.features.if_absent:
+            raise Unsupported("this service cannot refuse to replace without a race")
+        # Always a time of our own: that of the service has seconds only, and is not in its answer.
+        mtime_ns = time.time_ns() if options.mtime_ns is None else options.mtime_ns
+        return {**self._client.write_headers(), **headers_for(options, mtime_ns)}
+
+    def _put_data(
+        self, bucket: str, key: str, path: str, data: bytes, headers: dict[str, str], options: PutOptions
+    ) -> ObjectInfo:
+        digest = md5(data, usedforsecurity=False)
+        sent = {**headers, **self._client.checksum_headers(data, digest=digest.digest())}
+        found = self._store(bucket, key, sent, data, options)
+        parts.refuse_other(found.get("etag", ""), digest, self._client, found)
+        return self._stored(path, len(data), headers, found)
+
+    def _put_stream(
+        self, bucket: str, key: str, path: str, body: Body, size: int, headers: dict[str, str], options: PutOptions
+    ) -> ObjectInfo:
+        opened: list[CheckedStream] = []
+
+        def stream() -> ByteStream:
+            opened.append(CheckedStream(body, size))
+            return opened[-1]
+
+        found = self._store(bucket, key, {**headers, "content-length": str(size)}, stream, options)
+        parts.refuse_other(found.get("etag", ""), opened[-1].digest, self._client, found)
+        return self._stored(path, size, headers, found)
+
+    def _put_unsized(
+        self, bucket: str, key: str, path: str, body: Body, headers: dict[str, str], options: PutOptions
+    ) -> ObjectInfo:
+        with body.open() as stream:
+            first = read_exactly(stream, self.options.part_size)
+            if len(first) < self.options.part_size:
+                body.check()
+                return self._put_data(bucket, key, path, first, headers, options)
+            if not self.features.upload:
+                with parts.spooled(body, stream, first) as sized:
+                    return self.put(path, sized, options)
+            upload = self._begin(bucket, key, path, headers, options, self.options.part_size)
+            with upload.undone_on_failure():
+                return upload.fill(body, stream, first)
+
+    def _put_parts(
+        self, bucket: str, key: str, path: str, body: Body, size: int, headers: dict[str, str], options: PutOptions
+    ) -> ObjectInfo:
+        part_size = parts.part_size_for(self._client, self.options.part_size, size)
+        upload = self._begin(bucket, key, path, headers, options, part_size)
+        with upload.undone_on_failure(), body.open() as stream:
+            return upload.fill(body, stream, b"", size)
+
+    def _refuse_no_parts(self) -> None:
+        if not self.features.upload:
+            raise Unsupported("this service takes no object in parts")
+
+    def _begin(
+        self, bucket: str, key: str, path: str, headers: dict[str, str], options: PutOptions, part_size: int
+    ) -> S3Upload:
+        upload_id = parts.begin(self._client, bucket, key, headers)
+        return S3Upload(
+            self._client,
+            bucket,
+            key,
+            path,
+            upload_id,
+            part_size,
+            mtime_ns=ns_of(headers[MTIME_HEADER]),
+            if_absent=options.if_absent,
+        )
+
+    def _store(
+        self, bucket: str, key: str, headers: dict[str, str], data: Any, options: PutOptions
+    ) -> Mapping[str, str]:
+        if options.if_absent:
+            headers["if-none-match"] = "*"
+        try:
+            return self._client.request("PUT", bucket, key, headers=headers, body=data, unsigned=True).headers
+        except PreconditionFailed as exc:
+            raise AlreadyExists(exc.message, request_id=exc.request_id) from exc
+
+    def _stored(self, path: str, size: int, headers: dict[str, str], found: Mapping[str, str]) -> ObjectInfo:
+        info = info_of(path, found, etag_is_md5=self._client.etag_is_md5, size=size)
+        return ObjectInfo(path, FILE, size, ns_of(headers[MTIME_HEADER]), info.hashes, info.etag, version_of(found))
+
+
+DRIVER = S3Driver
