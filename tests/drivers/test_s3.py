@@ -1,0 +1,67 @@
+"""The S3 driver, proven by the suite on real servers; what a server lacks is named."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import ClassVar
+
+import pytest
+
+from omnistorage.drivers.s3 import S3Driver
+from omnistorage.layers.retry import Retry
+from omnistorage.storage import Storage
+from omnistorage.testing import DriverSuite
+from omnistorage.testing.suite.names import CLIMBING
+from s3_scenes import fresh_bucket
+from servers import Server
+
+FILES = "keys are paths of files there"
+
+
+class TestRadosgw(DriverSuite):
+    """A whole object store, without a layer around the driver."""
+
+    many = 1100
+
+    @pytest.fixture
+    def driver(self, radosgw: Server) -> S3Driver:
+        return fresh_bucket(radosgw)
+
+
+class TestRadosgwInSmallPages(DriverSuite):
+    many = 40
+
+    @pytest.fixture
+    def driver(self, radosgw: Server) -> S3Driver:
+        # Streams go by one request only if they are short, so that puts go by parts, too.
+        return fresh_bucket(radosgw, list_chunk=7, upload_cutoff=6 << 20)
+
+
+class TestMoto(DriverSuite):
+    """Answers 500 now and then where several threads change one key: as in use, such calls are repeated."""
+
+    limits: ClassVar[Mapping[str, str]] = {"test_name[newline]": "moto finds no object whose key has a line end"}
+
+    @pytest.fixture
+    def driver(self, moto: Server) -> Storage:
+        return Storage(fresh_bucket(moto), partial(Retry, wait=0.02))
+
+
+class TestRclone(DriverSuite):
+    limits: ClassVar[Mapping[str, str]] = {
+        "test_delete_many_with_directory": "answers InternalError for a directory",
+        "test_part_again": "a part cannot be put again",
+        "test_object_and_directory_of_one_name": FILES,
+        "test_put_below_object": FILES,
+        **{f"test_name_of_no_file[{kind}]": FILES for kind in CLIMBING if kind != "NUL"},
+        **{f"test_put_many_with_a_bad_name[{key}]": FILES for key in ("../a", "d//a", "d/../../a", "d/")},
+    }
+
+    unsteady: ClassVar[Mapping[str, str]] = {
+        "test_delete_has_no_ghost": "a key that is put and deleted at the same time may be listed twice",
+    }
+
+    @pytest.fixture
+    def driver(self, rclone_s3: Server) -> Storage:
+        return Storage(fresh_bucket(rclone_s3), partial(Retry, wait=0.02))

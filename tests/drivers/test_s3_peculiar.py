@@ -1,0 +1,393 @@
+"""What is peculiar to S3, on a whole object store: keys, conditions, parts, encryption, versions, buckets."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import time
+from base64 import b64encode
+from collections.abc import Iterator
+from urllib.request import Request, urlopen
+
+import pytest
+
+from omnistorage.core.errors import (
+    AlreadyExists,
+    InvalidPath,
+    IsADirectory,
+    NotEmpty,
+    NotFound,
+    StorageError,
+    Truncated,
+    Unauthenticated,
+)
+from omnistorage.core.info import DIR, FILE
+from omnistorage.core.options import PutOptions
+from omnistorage.core.streams import BytesBody, StreamBody
+from omnistorage.core.wrapped import carried
+from omnistorage.drivers._s3upload import unfinished
+from omnistorage.drivers.s3 import Options, S3Driver
+from omnistorage.storage import Storage
+from omnistorage.testing.bodies import BrokenBody, ChangedBody, Dribble, LyingBody, pattern
+from s3_scenes import fresh_bucket, service, settings
+from servers import Server
+
+KEYS = [
+    "a//b",
+    "./",
+    "../x",
+    "d/",
+    "d//",
+    "/",
+    "//",
+    "/lead",
+    "tab\tline\nreturn\r",
+    "\x01\x1f\x7f",
+    "k" * 1024,
+    "\U0001f600" * 256,
+    "\U0001f600\u200d\U0001f469",
+    "a+b c",
+    "%2F%20%",
+    " a ",
+    "a&b<c>\"'",
+    "?list-type=2",
+    "#",
+    "\ufffe\uffff",
+]
+
+
+@pytest.fixture
+def driver(radosgw: Server) -> Iterator[S3Driver]:
+    """An empty bucket."""
+    driver = fresh_bucket(radosgw)
+    yield driver
+    driver.close()
+
+
+@pytest.fixture
+def storage(driver: S3Driver) -> Storage:
+    """An empty bucket behind its front door."""
+    return Storage(driver)
+
+
+class Counted:
+    """The requests that a driver sends, by method and what they are about."""
+
+    def __init__(self, driver: S3Driver, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.sent: list[str] = []
+        client = driver._client
+        send = client.request
+
+        def request(method: str, bucket: str, key: str = "", *args: object, **named: object) -> object:
+            self.sent.append(f"{method} {key}".strip())
+            return send(method, bucket, key, *args, **named)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(client, "request", request)
+
+
+@pytest.mark.parametrize("key", KEYS, ids=ascii)
+def test_any_key(storage: Storage, key: str) -> None:
+    """A key of any letters is stored, read, described, listed, copied and deleted as it is."""
+    storage.write_bytes(key, b"named")
+    listed = [(info.path, info.size) for info in storage.scan()]
+    copied = storage.copy(key, "copy")
+    failures = storage.delete_many([key])
+
+    assert listed == [(key, 5)]
+    assert copied.path == "copy"
+    assert storage.read_bytes("copy") == b"named"
+    assert list(failures) == [None]
+    assert list(storage.list()) == ["copy"]
+
+
+def test_all_keys_together(storage: Storage) -> None:
+    """Beside each other they are found by a walk through directories as by a flat listing, each once, in order."""
+    for key in KEYS:
+        storage.write_bytes(key, b"named")
+    flat = list(storage.list())
+    page, walked = storage.driver.list(""), []
+    while True:
+        walked += [info.path for info in page.infos if info.kind is FILE]
+        if page.next is None:
+            break
+        page = storage.driver.list("", page=page.next)
+
+    assert flat == sorted(KEYS)
+    assert walked == sorted(key for key in KEYS if "/" not in key or key.startswith("/"))
+
+
+def test_what_cannot_be_a_key(storage: Storage) -> None:
+    """A key that is too long, has a NUL or is no text is refused before it is sent."""
+    for key in ("k" * 1025, "\U0001f600" * 257, "a\0b", "cut \ud800", "raw \udcff"):
+        with pytest.raises(InvalidPath):
+            storage.write_bytes(key, b"x")
+
+    assert list(storage.list()) == []
+
+
+def test_requests_are_few(driver: S3Driver, storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An object is described and stored by one request, a directory by two; a list asks once for a thousand."""
+    for n in range(1001):
+        storage.write_bytes(f"d/{n:04}", b"x")
+    counted = Counted(driver, monkeypatch)
+
+    def cost(call: object) -> list[str]:
+        counted.sent.clear()
+        call()  # type: ignore[operator]
+        return list(counted.sent)
+
+    assert cost(lambda: storage.stat("d/0001")) == ["HEAD d/0001"]
+    assert cost(lambda: storage.stat("d")) == ["HEAD d", "GET"]
+    assert cost(lambda: storage.write_bytes("a", b"x")) == ["PUT a"]
+    assert cost(lambda: storage.read_bytes("a")) == ["GET a"]
+    assert cost(lambda: storage.copy("a", "b")) == ["PUT b"]
+    assert cost(lambda: list(storage.list())) == ["GET", "GET"]
+    assert cost(lambda: storage.delete_many([f"d/{n:04}" for n in range(1001)])) == ["POST", "POST"]
+
+
+def test_stream_tells_what_it_reads(storage: Storage, driver: S3Driver) -> None:
+    """An open stream says which version it has, and how long the whole object is."""
+    info = storage.write_bytes("a", b"0123456789", modified=1_600_000_000_123_456_789)
+    with driver.get("a", 3, 4) as stream:
+        told = carried(stream)
+
+    assert told is not None
+    assert (told.size, told.etag, told.mtime_ns) == (10, info.etag, 1_600_000_000_123_456_789)
+
+
+def test_long_object_has_its_md5(storage: Storage) -> None:
+    """What is too long for memory goes by one request all the same, and its ETag is its MD5."""
+    data = pattern(12 << 20)
+    info = storage.write_bytes("a", data)
+
+    assert info.hashes == {"md5": hashlib.md5(data).hexdigest()}
+    assert [dict(found.hashes) for found in storage.scan()] == [dict(info.hashes)]
+    assert storage.read_bytes("a", offset=5 << 20) == data[5 << 20 :]
+
+
+def test_if_absent_of_a_long_object(storage: Storage) -> None:
+    """The condition holds for a streamed object, too."""
+    storage.write_bytes("a", b"old")
+    with pytest.raises(AlreadyExists):
+        storage.write_bytes("a", pattern(12 << 20), if_absent=True)
+    storage.write_bytes("b", pattern(12 << 20), if_absent=True)
+
+    assert storage.read_bytes("a") == b"old"
+    assert storage.stat("b").size == 12 << 20
+
+
+@pytest.mark.parametrize("size", [12 << 20, None], ids=["announced", "unknown"])
+def test_parts_of_a_put(radosgw: Server, size: int | None) -> None:
+    """Beyond the cutoff, or where nobody knows how much comes, a put goes by parts; the object is whole."""
+    data = pattern(12 << 20)
+    with Storage(fresh_bucket(radosgw, upload_cutoff=1 << 20)) as storage:
+        storage.write_bytes("a", StreamBody(Dribble(io.BytesIO(data), 1 << 20), size), modified=5)
+        info = storage.stat("a")
+
+        assert hashlib.md5(storage.read_bytes("a")).digest() == hashlib.md5(data).digest()
+        assert (info.size, info.mtime_ns) == (len(data), 5)
+        assert (info.etag or "").endswith("-3")
+        assert info.hashes == {}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        BrokenBody(pattern(12 << 20), 11 << 20),
+        BrokenBody(pattern(12 << 20), 11 << 20, sized=False),
+        LyingBody(pattern(12 << 20), 13 << 20),
+        LyingBody(pattern(12 << 20), (12 << 20) - 1),
+        ChangedBody(pattern(12 << 20)),
+    ],
+    ids=["broken", "broken, unknown size", "short", "long", "changed"],
+)
+@pytest.mark.parametrize("cutoff", [1 << 20, 1 << 30], ids=["parts", "stream"])
+def test_failed_put_leaves_nothing(radosgw: Server, body: LyingBody, cutoff: int) -> None:
+    """Neither an object nor an upload that would cost money for ever."""
+    driver = fresh_bucket(radosgw, upload_cutoff=cutoff)
+    with Storage(driver) as storage:
+        storage.write_bytes("a", b"old")
+        with pytest.raises(Exception, match=r".*"):
+            storage.write_bytes("a", body)
+
+        assert storage.read_bytes("a") == b"old"
+        assert list(unfinished(driver._client, driver.options.bucket, "")) == []
+
+
+def test_sweep_removes_old_uploads(storage: Storage, driver: S3Driver) -> None:
+    """Uploads that nobody finished are removed by age, below the folder that is named, and no others."""
+    for path in ("d/a", "d/b", "e/c"):
+        driver.begin_upload(path, PutOptions()).put_part(1, BytesBody(b"x"))
+    time.sleep(1.1)
+
+    assert driver.sweep(older_than=3600) == 0
+    assert driver.sweep("d", older_than=1) == 2
+    assert [key for key, _, _ in unfinished(driver._client, driver.options.bucket, "")] == ["e/c"]
+    assert driver.sweep(older_than=0.0, noticed=True) == 0
+    assert driver.sweep(older_than=1) == 1
+
+
+def test_token_is_for_its_key(driver: S3Driver) -> None:
+    """The token of one object does not continue another."""
+    upload = driver.begin_upload("a", PutOptions())
+    assert upload.token is not None
+
+    with pytest.raises(NotFound):
+        driver.resume_upload("b", upload.token, PutOptions())
+    upload.abort()
+
+
+def test_parts_are_large_enough_for_large_objects(driver: S3Driver) -> None:
+    """No object needs more parts than there may be."""
+    upload = driver.begin_upload("a", PutOptions(), 1 << 40)
+    upload.abort()
+
+    assert -(-(1 << 40) // upload.part_size) <= 10_000
+
+
+def test_changes_keep_the_rest(storage: Storage, driver: S3Driver) -> None:
+    """A new time leaves metadata and type as they are, new metadata time and type."""
+    storage.write_bytes("a", b"x", content_type="text/x", metadata={"colour": "bl\u00e4u\n"}, modified=7)
+    before = storage.stat("a")
+    storage.set_modified("a", 1_600_000_000_123_456_789)
+    timed = storage.stat("a")
+    driver.set_metadata("a", {"shape": "round", "cache-control": "no-store"})
+    changed = storage.stat("a")
+
+    assert dict(before.metadata) == {"colour": "bl\u00e4u\n"}
+    assert (timed.mtime_ns, timed.content_type, timed.metadata) == (
+        1_600_000_000_123_456_789,
+        "text/x",
+        before.metadata,
+    )
+    assert (changed.mtime_ns, changed.content_type, dict(changed.metadata)) == (
+        1_600_000_000_123_456_789,
+        "text/x",
+        {"shape": "round"},
+    )
+    assert driver.metadata("a")["cache-control"] == "no-store"
+
+
+def test_links_work_without_credentials(storage: Storage, driver: S3Driver) -> None:
+    """Anybody with the link can read, or store, that object."""
+    storage.write_bytes("d/a b+\u00e9", b"linked")
+    put = Request(driver.presign("new", method="PUT", expires=60), data=b"stored", method="PUT")
+    with urlopen(driver.presign("d/a b+\u00e9", expires=60)) as answer:
+        read = answer.read()
+    with urlopen(put) as answer:
+        status = answer.status
+
+    assert (read, status) == (b"linked", 200)
+    assert storage.read_bytes("new") == b"stored"
+
+
+def test_versions(radosgw: Server) -> None:
+    """Where the bucket keeps versions, they are listed, newest first, without those of longer keys."""
+    driver = fresh_bucket(radosgw, versioned=True)
+    body = b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
+    driver._client.request("PUT", driver.options.bucket, query=(("versioning", ""),), body=body)
+    with Storage(driver) as storage:
+        for path, data in (("a", b"1"), ("ab", b"x"), ("a", b"22"), ("a", b"333")):
+            storage.write_bytes(path, data)
+        storage.delete("a")
+        found = list(driver.versions("a"))
+
+        assert [info.size for info in found] == [3, 2, 1]
+        assert len({info.version for info in found}) == 3
+
+
+def test_own_key(radosgw: Server) -> None:
+    """What is encrypted by a key of ours is read with it only, by parts, too, and its ETag is no MD5."""
+    key = b64encode(bytes(range(32))).decode()
+    driver = fresh_bucket(radosgw, sse_customer_key=key)
+    data = pattern(11 << 20)
+    with (
+        Storage(driver) as storage,
+        Storage(S3Driver(Options(**settings(radosgw, bucket=driver.options.bucket)))) as no,
+    ):
+        info = storage.write_bytes("a", data)
+        upload = driver.begin_upload("b", PutOptions())
+        upload.put_part(1, BytesBody(data))
+        upload.finish()
+
+        assert info.hashes == {}
+        assert [storage.read_bytes(path) == data for path in "ab"] == [True] * 2
+        with pytest.raises(StorageError):
+            no.read_bytes("a")
+
+
+def test_markers_of_directories(storage: Storage) -> None:
+    """An empty object whose key ends with a slash is what others call a directory: it is listed as one."""
+    storage.write_bytes("d/e/", b"")
+    storage.write_bytes("d/a", b"x")
+
+    assert [(info.path, info.kind) for info in storage.scan("d")] == [("d/a", FILE), ("d/e", DIR)]
+    assert [(info.path, info.kind) for info in storage.scan("d", recursive=False)] == [("d/a", FILE), ("d/e", DIR)]
+    assert list(storage.scan("d/e")) == []
+    assert storage.stat("d/e").kind is DIR
+
+
+def test_buckets_are_directories(radosgw: Server) -> None:
+    """At ``s3://`` buckets are made, listed, filled and removed like directories."""
+    one, two = (fresh_bucket(radosgw).options.bucket for _ in range(2))
+    with service(radosgw, list_chunk=2) as storage:
+        for path in ("a", "d/b", "d/c", "e"):
+            storage.write_bytes(f"{one}/{path}", b"x")
+        storage.copy(f"{one}/a", f"{two}/copy")
+        listed = {info.path for info in storage.scan(recursive=False)}
+        below = [info.path for info in storage.scan(one) if info.kind is FILE]
+        everything = [info.order for info in storage.scan()]
+        with pytest.raises(NotEmpty):
+            storage.rmdir(one)
+        storage.delete_many([f"{one}/{path}" for path in ("a", "d/b", "d/c", "e")])
+        storage.rmdir(one)
+
+        assert {one, two} <= listed
+        assert below == [f"{one}/{path}" for path in ("a", "d/b", "d/c", "e")]
+        assert everything == sorted(everything)
+        assert f"{two}/copy" in everything
+        assert not storage.exists(one)
+        assert storage.exists(two)
+        with pytest.raises(IsADirectory):
+            storage.write_bytes("not-a-bucket", b"x")
+        with pytest.raises(InvalidPath):
+            storage.write_bytes(f"{two}/../x", b"x")
+        with pytest.raises(NotFound):
+            storage.write_bytes("no-such-bucket-here/x", b"x")
+
+
+def test_errors_name_bucket_and_request(radosgw: Server, storage: Storage) -> None:
+    """Who reads an error knows which bucket it is about, what the service said, and how to ask its owner."""
+    wrong = Storage(S3Driver(Options(**settings(radosgw, bucket="some-bucket", secret_access_key="wrong"))))
+    missing = Storage(S3Driver(Options(**settings(radosgw, bucket="no-such-bucket"))))
+    with pytest.raises(Unauthenticated) as refused:
+        wrong.write_bytes("a", b"x")
+    with pytest.raises(NotFound) as lost:
+        missing.write_bytes("a", b"x")
+
+    for error, bucket in ((refused.value, "some-bucket"), (lost.value, "no-such-bucket")):
+        assert bucket in str(error)
+        assert error.request_id
+        assert error.request_id in str(error)
+        assert "wrong" not in str(error)
+    with pytest.raises(NotFound, match="no-such-bucket"):
+        missing.stat("")
+
+
+def test_wrong_clock_is_made_up_for(driver: S3Driver, storage: Storage) -> None:
+    """A clock that is an hour off costs one request more, once."""
+    driver._client._skew = 3600.0
+    storage.write_bytes("a", b"x")
+    driver._client._skew = -3600.0
+
+    assert storage.stat("a").size == 1
+    assert abs(driver._client._skew) < 60
+
+
+def test_short_body_is_told_as_such(storage: Storage) -> None:
+    """Also where the bytes stream through, and however the connection takes it."""
+    with pytest.raises(Truncated):
+        storage.write_bytes("a", LyingBody(pattern(12 << 20), 13 << 20))
+    storage.write_bytes("a", b"next")
+
+    assert storage.read_bytes("a") == b"next"

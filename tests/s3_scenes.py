@@ -1,0 +1,40 @@
+"""Buckets for the tests of S3, and drivers for them."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from omnistorage.drivers.s3 import Options, S3Driver
+from omnistorage.storage import Storage
+from servers import Server
+
+PROVIDERS = {"radosgw": "ceph"}
+"""What the preset of a server is called, where it has another name."""
+
+
+def settings(server: Server, **options: Any) -> dict[str, Any]:
+    """Return the options by which to reach a server."""
+    return {
+        "provider": PROVIDERS.get(server.kind, server.kind),
+        "endpoint_url": server.endpoint,
+        "access_key_id": server.access_key,
+        "secret_access_key": server.secret_key,
+        "region": server.region,
+        "ca_file": str(server.ca_file or ""),
+        "part_size": 5 << 20,
+        **options,
+    }
+
+
+def service(server: Server, **options: Any) -> Storage:
+    """Return the storage whose directories are the buckets of a server."""
+    return Storage(S3Driver(Options(**settings(server, **options))))
+
+
+def fresh_bucket(server: Server, **options: Any) -> S3Driver:
+    """Return a driver for a bucket that was made just now."""
+    bucket = f"b{secrets.token_hex(8)}"
+    with service(server) as buckets:
+        buckets.mkdir(bucket)
+    return S3Driver(Options(**settings(server, bucket=bucket, **options)))
