@@ -344,7 +344,9 @@ def _left_at(driver: MemoryDriver, path: str) -> Upload | None:
 
 @caught_by("test_sweep")
 class SweepTakesHiddenFiles(Healthy):
-    def sweep(self, path: str = "", *, older_than: float = 86400.0, noticed: bool = False) -> int:
+    def sweep(
+        self, path: str = "", *, older_than: float = 86400.0, noticed: bool = False, dry_run: bool = False
+    ) -> int:
         found = [info.path for info in self.list(path, recursive=True).infos if info.name.startswith(".")]
         self.delete_many(found)
         return len(found)

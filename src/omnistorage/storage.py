@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal, Self, overload
 from .core.crossing import refuse_same_object, same_place, transfer
 from .core.driver import Driver
 from .core.errors import Closed, Corrupted, NotEmpty, NotFound, StorageError, Unsupported
+from .core.extras import Extras
 from .core.features import Features
 from .core.guard import Guard
-from .core.info import DIR, ObjectInfo, Usage
+from .core.info import DIR, ObjectInfo
 from .core.options import PutOptions
 from .core.paths import as_key, parent
 from .core.streams import Body, ByteStream, as_body, read_all
@@ -33,7 +34,7 @@ Content = Body | bytes | bytearray | memoryview | ByteStream
 _READ_BUFFER = 128 << 10
 
 
-class Storage:
+class Storage(Extras):
     """A place for bytes: files of a disk, objects of a bucket, whatever the driver talks to.
 
     Fulfils ``Backend`` and ``ExtendedBackend``. What the service cannot do is done here where that is possible
@@ -172,7 +173,8 @@ class Storage:
             raise Unsupported("keeps no versions", op="get", path=as_key(path), scheme=self.scheme)
         from .core.reader import ObjectReader
 
-        return io.BufferedReader(ObjectReader(self.driver, as_key(path), offset, length), _READ_BUFFER)
+        driver = self.driver if version is None else _at(self.driver, version)
+        return io.BufferedReader(ObjectReader(driver, as_key(path), offset, length), _READ_BUFFER)
 
     def open_writer(
         self,
@@ -279,14 +281,6 @@ class Storage:
         """
         for infos in walk(self.driver, as_key(prefix), enter=None if recursive else lambda info: False):
             yield from infos
-
-    def about(self) -> Usage:
-        """Say how full the storage is.
-
-        Raises:
-            Unsupported: The service does not tell.
-        """
-        return self.driver.about()
 
     def hash(self, path: Path, name: str = "sha256") -> str:
         """Return a hash of an object as lower-case hex: the service's own where it has one, else by reading.
@@ -434,6 +428,12 @@ def move_path(src: Storage, src_path: Path, dst: Storage, dst_path: Path) -> Obj
         raise Corrupted("the stored bytes are not those of the source", op="move", path=target, scheme=two.scheme)
     one.delete(source)
     return info
+
+
+def _at(driver: Driver, version: str) -> Driver:
+    from .core.versioned import OneVersion
+
+    return OneVersion(driver, version)
 
 
 def _check_range(offset: int, length: int | None) -> None:

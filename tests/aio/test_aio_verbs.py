@@ -24,6 +24,7 @@ from omnistorage.core.errors import (
     NotFound,
     StorageError,
 )
+from omnistorage.core.extras import Extras
 from omnistorage.drivers import memory
 from omnistorage.storage import Storage
 
@@ -32,7 +33,8 @@ T = TypeVar("T")
 
 class TestSameAsStorage:
     def public(self) -> dict[str, Any]:
-        return {name: verb for name, verb in vars(Storage).items() if not name.startswith("_")}
+        verbs = vars(Extras) | vars(Storage)
+        return {name: verb for name, verb in verbs.items() if not name.startswith("_")}
 
     def test_every_verb_is_there(self) -> None:
         """A verb added to Storage must be added here, or awaiting applications would lack it."""

@@ -71,8 +71,8 @@ VERBS: dict[str, list[Verb]] = {
     "sweep": [lambda driver, path: driver.sweep(path, older_than=0.0)],
 }
 ELSEWHERE = {
-    "classify", "from_address", "about", "identity", "close", "presign", "versions", "watch",
-    "delete_many",
+    "classify", "from_address", "about", "identity", "close", "presign", "post_form", "versions", "watch",
+    "get_version", "restore_version", "delete_many",
 }  # fmt: skip
 """Verbs that take no path or that the driver does not have."""
 

@@ -29,9 +29,11 @@ CHANGES: dict[str, Callable[[Driver], object]] = {
     "resume_upload": lambda driver: driver.resume_upload("a", "token", PutOptions()),
     "delete_many": lambda driver: driver.delete_many(["a"]),
     "set_metadata": lambda driver: driver.set_metadata("a", {}),
+    "post_form": lambda driver: driver.post_form("a"),
+    "restore_version": lambda driver: driver.restore_version("a", "v"),
     "sweep": lambda driver: driver.sweep("a"),
 }
-READS = {"stat", "list", "names", "get", "hash", "metadata", "presign", "versions", "about", "watch"}
+READS = {"stat", "list", "names", "get", "hash", "metadata", "presign", "versions", "get_version", "about", "watch"}
 OTHERS = {"classify", "identity", "close", "from_address"}
 
 

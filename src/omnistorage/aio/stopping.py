@@ -64,6 +64,9 @@ class Stopping(Layer):
     def get(self, path: str, offset: int = 0, length: int | None = None) -> ByteStream:
         return _Stream(super().get(path, offset, length), lambda: self.check("read", path))
 
+    def get_version(self, path: str, version: str, offset: int = 0, length: int | None = None) -> ByteStream:
+        return _Stream(super().get_version(path, version, offset, length), lambda: self.check("read", path))
+
     def put(self, path: str, body: Body, options: PutOptions) -> ObjectInfo:
         return super().put(path, self.stoppable("put", path, body), options)
 

@@ -14,7 +14,7 @@ from weakref import WeakSet
 from omnistorage.core.driver import Driver
 from omnistorage.core.errors import Closed, StorageError
 from omnistorage.core.features import Features
-from omnistorage.core.info import ObjectInfo, Usage
+from omnistorage.core.info import Form, ObjectInfo, Usage
 from omnistorage.storage import Content, Path, Storage
 
 from .calls import Calls
@@ -296,7 +296,19 @@ class AsyncStorage:
     async def hash(self, path: Path, name: str = "sha256") -> str:
         return await self.run(Storage.hash, self, path, name)
 
+    async def link(self, path: Path, *, method: str = "GET", expires: float = 3600.0) -> str:
+        return await self.run(Storage.link, self, path, method=method, expires=expires)
+
+    async def form(self, path: Path, *, expires: float = 3600.0, max_size: int | None = None) -> Form:
+        return await self.run(Storage.form, self, path, expires=expires, max_size=max_size)
+
+    def versions(self, path: Path) -> Entries[ObjectInfo]:
+        return self._listing(lambda view: view.versions(path))
+
     # -- changing ------------------------------------------------------------------------------------------
+
+    async def restore(self, path: Path, version: str) -> ObjectInfo:
+        return await self.run(Storage.restore, self, path, version)
 
     async def delete(self, path: Path) -> None:
         await self.run(Storage.delete, self, path)

@@ -26,7 +26,7 @@ from .errors import (
     Unsupported,
 )
 from .features import DERIVED, Features
-from .info import ObjectInfo, Page, Usage
+from .info import Form, ObjectInfo, Page, Usage
 from .options import NoOptions, PutOptions
 from .streams import Body, ByteStream, Upload
 
@@ -245,11 +245,39 @@ class Driver:
         raise Unsupported
 
     def presign(self, path: str, *, method: str = "GET", expires: float = 3600.0) -> str:
-        """Return a link that works without credentials for ``expires`` seconds."""
+        """Return a link that works without credentials for ``expires`` seconds.
+
+        Raises:
+            ConfigError: The service makes none that last as long.
+        """
+        raise Unsupported
+
+    def post_form(self, path: str, *, expires: float = 3600.0, max_size: int | None = None) -> Form:
+        """Return a form by which anybody may store ``path`` for ``expires`` seconds, with at most ``max_size`` bytes.
+
+        Raises:
+            ConfigError: The service makes none that last as long.
+        """
         raise Unsupported
 
     def versions(self, path: str) -> Iterator[ObjectInfo]:
-        """Yield the versions of an object, newest first."""
+        """Yield the versions of an object, newest first; their time of modification is when they were stored."""
+        raise Unsupported
+
+    def get_version(self, path: str, version: str, offset: int = 0, length: int | None = None) -> ByteStream:
+        """Open one version of an object, as ``get`` opens the present one; for drivers with ``features.versions``.
+
+        Raises:
+            NotFound: There is no such object or version.
+        """
+        raise Unsupported
+
+    def restore_version(self, path: str, version: str) -> ObjectInfo:
+        """Make one version of an object the present one, also if the object is deleted; the others stay.
+
+        Raises:
+            NotFound: There is no such object or version.
+        """
         raise Unsupported
 
     def about(self) -> Usage:
@@ -280,10 +308,13 @@ class Driver:
 
     # -- housekeeping --------------------------------------------------------------------------------------
 
-    def sweep(self, path: str = "", *, older_than: float = 86400.0, noticed: bool = False) -> int:
+    def sweep(
+        self, path: str = "", *, older_than: float = 86400.0, noticed: bool = False, dry_run: bool = False
+    ) -> int:
         """Remove what killed runs left below ``path``, if older than so many seconds; return how many.
 
         With ``noticed`` only where a listing came across something, which costs nothing where there was nothing.
+        With ``dry_run`` it is counted only.
 
         The default has nothing to sweep: a driver that leaves nothing behind needs none.
         """

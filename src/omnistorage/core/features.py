@@ -21,7 +21,8 @@ class Features(msgspec.Struct, frozen=True):
         delete_many: Deletes several objects with one request.
         hash: Computes hashes at the service.
         presign: Makes links that work without credentials.
-        versions: Keeps earlier versions of an object.
+        post_form: Makes forms by which browsers store without credentials.
+        versions: Keeps earlier versions of an object, to be read and restored.
         about: Says how full it is.
         set_metadata: Can change metadata of an object that is there.
         watch: Reports changes as they happen.
@@ -58,6 +59,7 @@ class Features(msgspec.Struct, frozen=True):
     delete_many: bool = False
     hash: bool = False
     presign: bool = False
+    post_form: bool = False
     versions: bool = False
     about: bool = False
     set_metadata: bool = False
@@ -95,6 +97,7 @@ DERIVED: dict[str, str] = {
     "delete_many": "delete_many",
     "hash": "hash",
     "presign": "presign",
+    "post_form": "post_form",
     "versions": "versions",
     "about": "about",
     "set_metadata": "set_metadata",

@@ -39,6 +39,9 @@ class Guard(Layer):
             self.translate("get", path, exc)
         return GuardedStream(self, path, stream)
 
+    def get_version(self, path: str, version: str, offset: int = 0, length: int | None = None) -> ByteStream:
+        return GuardedStream(self, path, super().get_version(path, version, offset, length))
+
     def put_many(self, items: Sequence[PutItem]) -> PutResults:
         results = self.inner.put_many(items)
         for at, result in enumerate(results):

@@ -120,6 +120,18 @@ class Page(msgspec.Struct, frozen=True, gc=False):
     next: object = None
 
 
+class Form(msgspec.Struct, frozen=True):
+    """A form by which a browser can store an object without credentials.
+
+    Attributes:
+        url: Where it is sent, by POST, as ``multipart/form-data``.
+        fields: Its fields, which go before the field ``file``; they are as good as a password while they last.
+    """
+
+    url: str
+    fields: dict[str, str]
+
+
 class Usage(msgspec.Struct, frozen=True):
     """How full a storage is, in bytes and objects; None where the service does not say."""
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 from .driver import Driver, Failures, PutItem, PutResults
 from .errors import StorageError
 from .features import Features
-from .info import ObjectInfo, Page, Usage
+from .info import Form, ObjectInfo, Page, Usage
 from .options import PutOptions
 from .streams import Body, ByteStream, Upload
 
@@ -92,8 +92,17 @@ class Layer(Driver):
     def presign(self, path: str, *, method: str = "GET", expires: float = 3600.0) -> str:
         return self.around("presign", path, lambda: self.inner.presign(path, method=method, expires=expires))
 
+    def post_form(self, path: str, *, expires: float = 3600.0, max_size: int | None = None) -> Form:
+        return self.around("post_form", path, lambda: self.inner.post_form(path, expires=expires, max_size=max_size))
+
     def versions(self, path: str) -> Iterator[ObjectInfo]:
         return self.around("versions", path, lambda: self.inner.versions(path))
+
+    def get_version(self, path: str, version: str, offset: int = 0, length: int | None = None) -> ByteStream:
+        return self.around("get_version", path, lambda: self.inner.get_version(path, version, offset, length))
+
+    def restore_version(self, path: str, version: str) -> ObjectInfo:
+        return self.around("restore_version", path, lambda: self.inner.restore_version(path, version))
 
     def about(self) -> Usage:
         return self.around("about", "", self.inner.about)
@@ -107,8 +116,14 @@ class Layer(Driver):
     def watch(self, path: str, report: Callable[[ObjectInfo], None]) -> Callable[[], None]:
         return self.around("watch", path, lambda: self.inner.watch(path, report))
 
-    def sweep(self, path: str = "", *, older_than: float = 86400.0, noticed: bool = False) -> int:
-        return self.around("sweep", path, lambda: self.inner.sweep(path, older_than=older_than, noticed=noticed))
+    def sweep(
+        self, path: str = "", *, older_than: float = 86400.0, noticed: bool = False, dry_run: bool = False
+    ) -> int:
+        return self.around(
+            "sweep",
+            path,
+            lambda: self.inner.sweep(path, older_than=older_than, noticed=noticed, dry_run=dry_run),
+        )
 
     def classify(self, exc: Exception) -> type[StorageError] | None:
         return self.inner.classify(exc)

@@ -201,7 +201,7 @@ def sync_folder(folder: str) -> None:
         os.close(fd)
 
 
-def remove_abandoned(temp: str, *, older_than: float = 0.0) -> bool:
+def remove_abandoned(temp: str, *, older_than: float = 0.0, dry_run: bool = False) -> bool:
     """Remove a temporary file that nobody writes, if it is older than so many seconds; say whether it is gone."""
     try:
         # What is no regular file (a symbolic link that was to get its name) is not written, only named.
@@ -210,8 +210,9 @@ def remove_abandoned(temp: str, *, older_than: float = 0.0) -> bool:
         if age < older_than:
             return False
         if st.S_ISREG(about.st_mode):
-            return _remove_unlocked(temp, older_than)
-        os.unlink(temp)
+            return _remove_unlocked(temp, older_than, dry_run=dry_run)
+        if not dry_run:
+            os.unlink(temp)
     except FileNotFoundError:
         return True
     except OSError:
@@ -219,8 +220,8 @@ def remove_abandoned(temp: str, *, older_than: float = 0.0) -> bool:
     return True
 
 
-def sweep_folder(folder: str, *, older_than: float) -> tuple[int, list[str]]:
-    """Sweep one folder; return how many files were removed, and the folders that stand in it."""
+def sweep_folder(folder: str, *, older_than: float, dry_run: bool = False) -> tuple[int, list[str]]:
+    """Sweep one folder; return how many files were removed (or would be), and the folders that stand in it."""
     swept, folders = 0, []
     try:
         with os.scandir(folder) as entries:
@@ -233,7 +234,7 @@ def sweep_folder(folder: str, *, older_than: float) -> tuple[int, list[str]]:
                     elif entry.name.endswith(RECORD) and not _has_parts(entry.path):
                         # Killed at the very end: its object has its name, and nobody can go on with anything.
                         least = 0.0
-                    swept += remove_abandoned(entry.path, older_than=least)
+                    swept += remove_abandoned(entry.path, older_than=least, dry_run=dry_run)
                 elif entry.is_dir(follow_symlinks=False):
                     folders.append(entry.path)
     except OSError:
@@ -297,7 +298,7 @@ def _open_unique(folder: str, mode: int) -> tuple[int, str]:
     return _make(temp, mode), temp
 
 
-def _remove_unlocked(temp: str, older_than: float) -> bool:
+def _remove_unlocked(temp: str, older_than: float, *, dry_run: bool) -> bool:
     fd = os.open(temp, os.O_RDONLY | CLOEXEC | NOFOLLOW | NONBLOCK)
     try:
         free = lock(fd)
@@ -307,7 +308,8 @@ def _remove_unlocked(temp: str, older_than: float) -> bool:
         # Between our open and our lock its owner may have given it its final name: then it is not ours.
         if not os.path.samestat(os.lstat(temp), os.fstat(fd)):
             return False
-        os.unlink(temp)
+        if not dry_run:
+            os.unlink(temp)
     finally:
         os.close(fd)
     return True

@@ -331,7 +331,9 @@ class FileDriver(Driver):
         self._refuse_parts_of_link(path)
         return resume(self._target(path), path, token, options, self._fsync, special=self._special)
 
-    def sweep(self, path: str = "", *, older_than: float = 86400.0, noticed: bool = False) -> int:
+    def sweep(
+        self, path: str = "", *, older_than: float = 86400.0, noticed: bool = False, dry_run: bool = False
+    ) -> int:
         if noticed:
             littered = [folder for folder in tuple(self._littered) if inside(folder, path)]
             self._littered.difference_update(littered)
@@ -339,7 +341,7 @@ class FileDriver(Driver):
         total, folders = 0, [self._place(path)]
         self._root.refuse_links(path)
         while folders:
-            swept, below = temps.sweep_folder(folders.pop(), older_than=older_than)
+            swept, below = temps.sweep_folder(folders.pop(), older_than=older_than, dry_run=dry_run)
             total += swept
             folders += below
         return total

@@ -132,6 +132,10 @@ class Limit(Layer):
         stream = super().get(path, offset, length)
         return LimitedStream(stream, self.gate(writing=False)) if self.reads else stream
 
+    def get_version(self, path: str, version: str, offset: int = 0, length: int | None = None) -> ByteStream:
+        stream = super().get_version(path, version, offset, length)
+        return LimitedStream(stream, self.gate(writing=False)) if self.reads else stream
+
     def put(self, path: str, body: Body, options: PutOptions) -> ObjectInfo:
         keep_path = options.consume or options.link
         return super().put(path, _LimitedBody(body, self.gate(writing=True), keep_path=keep_path), options)

@@ -55,6 +55,9 @@ class Log(Layer):
     def get(self, path: str, offset: int = 0, length: int | None = None) -> ByteStream:
         return _LoggedStream(self, path, super().get(path, offset, length))
 
+    def get_version(self, path: str, version: str, offset: int = 0, length: int | None = None) -> ByteStream:
+        return _LoggedStream(self, path, super().get_version(path, version, offset, length))
+
     def versions(self, path: str) -> Iterator[ObjectInfo]:
         """Yield the versions of an object, newest first; the line comes when the last one was yielded."""
         began, count = self.clock(), 0

@@ -22,7 +22,7 @@ import msgspec
 
 from omnistorage.core.driver import Driver, Failures
 from omnistorage.core.errors import IsADirectory, NotFound, StorageError
-from omnistorage.core.info import DIR, ObjectInfo, Page
+from omnistorage.core.info import DIR, Form, ObjectInfo, Page
 from omnistorage.core.layer import Layer, LayeredUpload
 from omnistorage.core.options import PutOptions
 from omnistorage.core.paths import join
@@ -170,6 +170,16 @@ class Prefix(Layer):
     def presign(self, path: str, *, method: str = "GET", expires: float = 3600.0) -> str:
         return super().presign(self._object("presign", path), method=method, expires=expires)
 
+    def post_form(self, path: str, *, expires: float = 3600.0, max_size: int | None = None) -> Form:
+        return super().post_form(self._object("post_form", path), expires=expires, max_size=max_size)
+
+    def get_version(self, path: str, version: str, offset: int = 0, length: int | None = None) -> ByteStream:
+        key = self._object("get_version", path)
+        return _PrefixedStream(super().get_version(key, version, offset, length), self)
+
+    def restore_version(self, path: str, version: str) -> ObjectInfo:
+        return self._info(super().restore_version(self._object("restore_version", path), version))
+
     def versions(self, path: str) -> Iterator[ObjectInfo]:
         try:
             for info in self.inner.versions(self._object("versions", path)):
@@ -187,8 +197,10 @@ class Prefix(Layer):
     def watch(self, path: str, report: Callable[[ObjectInfo], None]) -> Callable[[], None]:
         return super().watch(self.outer(path), lambda info: report(self._info(info)))
 
-    def sweep(self, path: str = "", *, older_than: float = 86400.0, noticed: bool = False) -> int:
-        return super().sweep(self.outer(path), older_than=older_than, noticed=noticed)
+    def sweep(
+        self, path: str = "", *, older_than: float = 86400.0, noticed: bool = False, dry_run: bool = False
+    ) -> int:
+        return super().sweep(self.outer(path), older_than=older_than, noticed=noticed, dry_run=dry_run)
 
     def identity(self) -> tuple[str, ...]:
         *service, root = self.inner.identity()

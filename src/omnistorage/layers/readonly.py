@@ -14,7 +14,7 @@ import msgspec
 
 from omnistorage.core.driver import Driver, Failures, PutItem, PutResults
 from omnistorage.core.errors import ReadOnly
-from omnistorage.core.info import ObjectInfo
+from omnistorage.core.info import Form, ObjectInfo
 from omnistorage.core.layer import Layer
 from omnistorage.core.options import PutOptions
 from omnistorage.core.streams import Body, Upload
@@ -85,8 +85,18 @@ class Readonly(Layer):
     def set_metadata(self, path: str, metadata: dict[str, str]) -> ObjectInfo:
         self._refuse("set_metadata", path)
 
-    def sweep(self, path: str = "", *, older_than: float = 86400.0, noticed: bool = False) -> int:
-        self._refuse("sweep", path)
+    def post_form(self, path: str, *, expires: float = 3600.0, max_size: int | None = None) -> Form:
+        self._refuse("post_form", path)
+
+    def restore_version(self, path: str, version: str) -> ObjectInfo:
+        self._refuse("restore_version", path)
+
+    def sweep(
+        self, path: str = "", *, older_than: float = 86400.0, noticed: bool = False, dry_run: bool = False
+    ) -> int:
+        if not dry_run:
+            self._refuse("sweep", path)
+        return super().sweep(path, older_than=older_than, noticed=noticed, dry_run=True)
 
     def _refuse(self, op: str, path: str) -> NoReturn:
         raise ReadOnly(op=op, path=path, scheme=self.scheme)

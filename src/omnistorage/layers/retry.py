@@ -93,6 +93,12 @@ class Retry(Layer):
         stream = self._repeat(lambda: self.inner.get(path, offset, length))
         return ResumingStream(self, self.tries, stream, path, offset, length)
 
+    def get_version(self, path: str, version: str, offset: int = 0, length: int | None = None) -> ByteStream:
+        from omnistorage.core.versioned import OneVersion
+
+        stream = self._repeat(lambda: self.inner.get_version(path, version, offset, length))
+        return ResumingStream(Layer(OneVersion(self.inner, version)), self.tries, stream, path, offset, length)
+
     def put(self, path: str, body: Body, options: PutOptions) -> ObjectInfo:
         return self._send(lambda body: self.inner.put(path, body, options), body)
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_WORK: Final = frozenset({"copy", "move", "hash", "finish", "sweep", "delete_many"})
+_WORK: Final = frozenset({"copy", "move", "restore_version", "hash", "finish", "sweep", "delete_many"})
 _END: Final = object()
 
 
@@ -51,7 +51,7 @@ class Timeout(Layer):
         call: Seconds for a call; for ``put`` and ``put_part``, seconds without a read from the body.
         idle: Seconds for a single read from a stream.
         work: Seconds for what takes a service as long as an object is large or a tree is deep: ``copy``, ``move``,
-            ``hash``, ``sweep``, ``delete_many`` and the ``finish`` of an upload.
+            ``restore_version``, ``hash``, ``sweep``, ``delete_many`` and the ``finish`` of an upload.
     """
 
     def __init__(self, inner: Driver, *, call: float = 60.0, idle: float = 60.0, work: float = 600.0) -> None:
@@ -83,6 +83,10 @@ class Timeout(Layer):
     def get(self, path: str, offset: int = 0, length: int | None = None) -> ByteStream:
         job = Job(lambda: self.inner.get(path, offset, length), self.call, _close)
         return _TimedStream(self.timed("get", path, job), self, path)
+
+    def get_version(self, path: str, version: str, offset: int = 0, length: int | None = None) -> ByteStream:
+        job = Job(lambda: self.inner.get_version(path, version, offset, length), self.call, _close)
+        return _TimedStream(self.timed("get_version", path, job), self, path)
 
     def put(self, path: str, body: Body, options: PutOptions) -> ObjectInfo:
         return self.send("put", path, body, lambda body: self.inner.put(path, body, options))

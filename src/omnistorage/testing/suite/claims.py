@@ -24,6 +24,7 @@ ATTEMPTS: dict[str, Callable[[Driver], object]] = {
     "delete_many": lambda driver: driver.delete_many(["a"]),
     "hash": lambda driver: driver.hash("a", min(driver.features.computes, default="sha256")),
     "presign": lambda driver: driver.presign("a"),
+    "post_form": lambda driver: driver.post_form("a"),
     "versions": lambda driver: list(driver.versions("a")),
     "about": lambda driver: driver.about(),
     "set_metadata": lambda driver: driver.set_metadata("a", {"k": "v"}),
@@ -95,6 +96,66 @@ class Claims(Suite):
         assert [info.size for info in found[:2]] == [2, 1]
         assert {info.path for info in found} == {"a"}
         assert len({info.version for info in found}) == len(found)
+
+    def test_read_version(self, storage: Storage) -> None:
+        """An earlier version is read as the present one is: whole, in ranges, and by seeking."""
+        if not storage.features.versions:
+            missing(storage, "versions")
+        storage.write_bytes("a", b"0123456789")
+        storage.write_bytes("a", b"new")
+        old = list(storage.versions("a"))[1].version
+        assert old is not None
+        with storage.open_reader("a", version=old) as reader:
+            whole = reader.read()
+            reader.seek(-3, 2)
+            end = reader.read()
+        with storage.open_reader("a", version=old, offset=2, length=3) as reader:
+            part = reader.read()
+
+        assert (whole, end, part) == (b"0123456789", b"789", b"234")
+        assert storage.read_bytes("a") == b"new"
+
+    def test_restore_version(self, storage: Storage) -> None:
+        """A version becomes the present one, also of a deleted object, with all that is kept beside its bytes."""
+        if not storage.features.versions:
+            missing(storage, "versions")
+        storage.write_bytes("a", b"old", modified=1_600_000_000_000_000_000)
+        old = next(iter(storage.versions("a")))
+        storage.write_bytes("a", b"newer")
+        assert old.version is not None
+        storage.restore("a", old.version)
+        restored = storage.stat("a")
+        storage.delete("a")
+        storage.restore("a", old.version)
+
+        assert restored.size == 3
+        assert restored.mtime_ns in (1_600_000_000_000_000_000, None)
+        assert storage.read_bytes("a") == b"old"
+        assert len(list(storage.versions("a"))) >= 3
+
+    def test_no_such_version(self, storage: Storage) -> None:
+        """A version that is not there is neither read nor restored."""
+        if not storage.features.versions:
+            missing(storage, "versions")
+        storage.write_bytes("a", b"x")
+        storage.write_bytes("b", b"x")
+        other = next(iter(storage.versions("b"))).version
+        assert other is not None
+        with pytest.raises(StorageError):
+            storage.open_reader("a", version=other)
+        with pytest.raises(StorageError):
+            storage.restore("a", other)
+
+        assert storage.read_bytes("a") == b"x"
+
+    def test_post_form(self, storage: Storage) -> None:
+        """A form names where it goes, and what goes with the file."""
+        if not storage.features.post_form:
+            missing(storage, "post_form")
+        form = storage.form("d/a b", expires=60, max_size=10)
+
+        assert "://" in form.url
+        assert form.fields
 
     def test_presign(self, storage: Storage) -> None:
         """A link is an address that names the object's bytes without our help."""
