@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import secrets
+from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from omnistorage.drivers.s3 import Options, S3Driver
 from omnistorage.storage import Storage
@@ -33,8 +37,25 @@ def service(server: Server, **options: Any) -> Storage:
 
 
 def fresh_bucket(server: Server, **options: Any) -> S3Driver:
-    """Return a driver for a bucket that was made just now."""
+    """Return a driver for a bucket that was made just now; it keeps versions if ``versioned`` says so."""
     bucket = f"b{secrets.token_hex(8)}"
     with service(server) as buckets:
         buckets.mkdir(bucket)
-    return S3Driver(Options(**settings(server, bucket=bucket, **options)))
+    driver = S3Driver(Options(**settings(server, bucket=bucket, **options)))
+    if driver.options.versioned:
+        body = b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
+        driver._client.request("PUT", bucket, query=(("versioning", ""),), body=body)
+    return driver
+
+
+def configured(file: Path, **remotes: Options) -> Path:
+    """Write a configuration in which each name means an S3 storage; return its path."""
+    lines = []
+    for name, options in remotes.items():
+        lines.append(f'[remotes.{name}]\ntype = "s3"')
+        for field in msgspec.structs.fields(Options):
+            value = getattr(options, field.name)
+            if value != field.default:
+                lines.append(f"{field.name} = {json.dumps(value)}")
+    file.write_text("\n".join(lines) + "\n")
+    return file

@@ -9,9 +9,14 @@ from typing import ClassVar
 import pytest
 
 from omnistorage.drivers.s3 import S3Driver
+from omnistorage.layers.limit import Limit
+from omnistorage.layers.log import Log
+from omnistorage.layers.prefix import Prefix
 from omnistorage.layers.retry import Retry
+from omnistorage.layers.timeout import Timeout
 from omnistorage.storage import Storage
 from omnistorage.testing import DriverSuite
+from omnistorage.testing.suite.claims import Claims
 from omnistorage.testing.suite.names import CLIMBING
 from s3_scenes import fresh_bucket
 from servers import Server
@@ -36,6 +41,21 @@ class TestRadosgwInSmallPages(DriverSuite):
     def driver(self, radosgw: Server) -> S3Driver:
         # Streams go by one request only if they are short, so that puts go by parts, too.
         return fresh_bucket(radosgw, list_chunk=7, upload_cutoff=6 << 20)
+
+
+class TestVersionsOnRadosgw(Claims):
+    """With the layers around it, as who opens it by its address has it."""
+
+    @pytest.fixture
+    def driver(self, radosgw: Server) -> Storage:
+        layers = (partial(Prefix, prefix="p//q"), Timeout, Log, Limit, partial(Retry, wait=0.02))
+        return Storage(fresh_bucket(radosgw, versioned=True), *layers)
+
+
+class TestVersionsOnMoto(Claims):
+    @pytest.fixture
+    def driver(self, moto: Server) -> S3Driver:
+        return fresh_bucket(moto, versioned=True)
 
 
 class TestMoto(DriverSuite):

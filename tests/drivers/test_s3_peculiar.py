@@ -7,7 +7,6 @@ import io
 import time
 from base64 import b64encode
 from collections.abc import Iterator
-from urllib.request import Request, urlopen
 
 import pytest
 
@@ -266,34 +265,6 @@ def test_changes_keep_the_rest(storage: Storage, driver: S3Driver) -> None:
         {"shape": "round"},
     )
     assert driver.metadata("a")["cache-control"] == "no-store"
-
-
-def test_links_work_without_credentials(storage: Storage, driver: S3Driver) -> None:
-    """Anybody with the link can read, or store, that object."""
-    storage.write_bytes("d/a b+\u00e9", b"linked")
-    put = Request(driver.presign("new", method="PUT", expires=60), data=b"stored", method="PUT")
-    with urlopen(driver.presign("d/a b+\u00e9", expires=60)) as answer:
-        read = answer.read()
-    with urlopen(put) as answer:
-        status = answer.status
-
-    assert (read, status) == (b"linked", 200)
-    assert storage.read_bytes("new") == b"stored"
-
-
-def test_versions(radosgw: Server) -> None:
-    """Where the bucket keeps versions, they are listed, newest first, without those of longer keys."""
-    driver = fresh_bucket(radosgw, versioned=True)
-    body = b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
-    driver._client.request("PUT", driver.options.bucket, query=(("versioning", ""),), body=body)
-    with Storage(driver) as storage:
-        for path, data in (("a", b"1"), ("ab", b"x"), ("a", b"22"), ("a", b"333")):
-            storage.write_bytes(path, data)
-        storage.delete("a")
-        found = list(driver.versions("a"))
-
-        assert [info.size for info in found] == [3, 2, 1]
-        assert len({info.version for info in found}) == 3
 
 
 def test_own_key(radosgw: Server) -> None:

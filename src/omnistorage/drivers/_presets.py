@@ -37,6 +37,7 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         no_if_none_match: Is not known to keep an object when a PUT says ``If-None-Match: *``.
         no_multipart: Has no uploads in parts.
         no_part_copy: Has no UploadPartCopy.
+        no_tags: Has no tags; a request for them may do harm.
         equal_parts: All parts of an upload but the last have the same size.
         max_parts: Most parts of an upload.
         min_part_size: Fewest bytes of a part that is not the last.
@@ -67,6 +68,7 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     no_if_none_match: bool = True
     no_multipart: bool = False
     no_part_copy: bool = False
+    no_tags: bool = False
     equal_parts: bool = False
     max_parts: int = 10_000
     min_part_size: int = 5 << 20

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from hashlib import md5, sha256
 from typing import Final, NamedTuple
 
-from omnistorage.core.errors import ConfigError, StorageError, Unsupported
+from omnistorage.core.errors import ConfigError, MissingExtra, StorageError, Unsupported
 from omnistorage.core.streams import ByteStream
 
 from ._awscredentials import Source
@@ -23,7 +23,7 @@ from ._presets import Preset, preset
 from ._s3errors import Failure, error_of, failure_of
 from ._s3metadata import http_time, is_secret
 from ._s3options import Options
-from ._sigv4 import EMPTY_SHA256, UNSIGNED, Signer, canonical_query, quote_key
+from ._sigv4 import EMPTY_SHA256, UNSIGNED, Credentials, Signer, canonical_query, quote_key
 
 Pairs = Iterable[tuple[str, str]]
 Opener = Callable[[], ByteStream]
@@ -32,7 +32,7 @@ _SKEW: Final = 300.0
 """Seconds by which clocks must differ before a bare 403 is put down to that."""
 
 
-class _Place(NamedTuple):
+class Place(NamedTuple):
     """Where the requests for one bucket go."""
 
     base: str
@@ -48,6 +48,7 @@ class Client:
     Attributes:
         preset: What is known of the service.
         base: Where the service is, without a bucket; the same for all who mean the same service.
+        always: Headers of every request; in links they are parameters.
     """
 
     def __init__(self, options: Options) -> None:
@@ -63,18 +64,22 @@ class Client:
             env_auth=options.env_auth,
         )
         self._skew = 0.0
-        self._places: dict[str, _Place] = {}
+        self._places: dict[str, Place] = {}
         self._regions: dict[str, str] = {}
         self._sealed = False
-        given = options.endpoint_url or ("" if options.provider else self._source.endpoint())
+        given = options.endpoint_url
+        if not given and not (options.provider and _has_endpoint(preset(options.provider))):
+            given = self._source.endpoint()
         self.preset: Preset = preset(options.provider or ("other" if given else "aws"))
         self._endpoint = given.rstrip("/")
         self._path_style = options.path_style
         if self._path_style is None:
             self._path_style = self.preset.path_style or bool(given)
-        self._region = options.region or self._source.region() or self.preset.region or "us-east-1"
+        # The environment speaks of AWS: what it says must not outweigh the one region that another service knows.
+        elsewhere = self.preset.region if options.provider and not self.preset.name.startswith("aws") else ""
+        self._region = options.region or elsewhere or self._source.region() or self.preset.region
         self.base = self._base(self._region)
-        self._always = {"x-amz-request-payer": "requester"} if options.requester_pays else {}
+        self.always = {"x-amz-request-payer": "requester"} if options.requester_pays else {}
         self.key_headers = _customer_key(options.sse_customer_key)
         self.checksum = options.checksum or self.preset.checksum or "md5"
 
@@ -121,12 +126,13 @@ class Client:
         tried: set[str] = set()
         failed: StorageError | None = None
         while True:
-            place = self._places.get(bucket) or self._new_place(bucket)
+            place = self.place_of(bucket)
+            credentials = self.credentials()
             target = place.path + path or "/"
             if not key and bucket and not place.path:
                 target = "/"
             try:
-                answer = self._send(place, method, target, wanted, headers or {}, body, unsigned, stream)
+                answer = self._send(place, credentials, method, target, wanted, headers or {}, body, unsigned, stream)
             except Unsupported:
                 # A body that can be read only once was read; what had gone wrong before is what counts.
                 if failed is not None:
@@ -138,7 +144,7 @@ class Client:
                 return answer
             failure = failure_of(answer.status, answer.headers, answer.data)
             failed = error_of(failure, bucket, retry_after(answer.headers))
-            if not self._can_mend(failure, answer, method, bucket, place, tried):
+            if not self._can_mend(failure, answer, method, bucket, place, credentials, tried):
                 raise failed
 
     def good(self, answer: Answer, bucket: str) -> bytes:
@@ -148,7 +154,8 @@ class Client:
             StorageError: It is one.
         """
         if answer.status >= 300:
-            raise error_of(failure_of(answer.status, answer.headers, answer.data), bucket)
+            failure = failure_of(answer.status, answer.headers, answer.data)
+            raise error_of(failure, bucket, retry_after(answer.headers))
         return answer.data
 
     def checked(self, answer: Answer, bucket: str) -> bytes:
@@ -158,17 +165,9 @@ class Client:
             StorageError: It did.
         """
         if b"<Error" in answer.data[:2000]:
-            raise error_of(failure_of(answer.status, answer.headers, answer.data), bucket)
+            failure = failure_of(answer.status, answer.headers, answer.data)
+            raise error_of(failure, bucket, retry_after(answer.headers))
         return answer.data
-
-    def presign(self, method: str, bucket: str, key: str, expires: int) -> str:
-        """Return a link to an object that works without credentials."""
-        credentials = self._source.credentials()
-        place = self._places.get(bucket) or self._new_place(bucket)
-        path = place.path + "/" + quote_key(key)
-        if credentials is None:
-            return place.base + path
-        return place.signer.presign(credentials, method, place.base, path, "", expires, now=self._now())
 
     def write_headers(self) -> dict[str, str]:
         """Return the headers by which an object that is made gets what the options say."""
@@ -177,6 +176,7 @@ class Client:
         for name, value in (
             ("x-amz-storage-class", options.storage_class),
             ("x-amz-acl", options.acl),
+            ("x-amz-tagging", options.tagging),
             ("x-amz-server-side-encryption", options.server_side_encryption),
             ("x-amz-server-side-encryption-aws-kms-key-id", options.sse_kms_key_id),
         ):
@@ -195,13 +195,15 @@ class Client:
 
             value = google_crc32c.value(bytes(data)).to_bytes(4, "big")
             return {"x-amz-checksum-crc32c": b64encode(value).decode()}
+        if kind == "crc64nvme":
+            return {"x-amz-checksum-crc64nvme": b64encode(_crc64(data).to_bytes(8, "big")).decode()}
         if kind == "sha256":
             return {"x-amz-checksum-sha256": b64encode(sha256(data).digest()).decode()}
         return {}
 
     def region_of(self, bucket: str) -> str:
         """Return the region in which a bucket is thought to be."""
-        return self._regions.get(bucket, self._region)
+        return self._regions.get(bucket, self._region) or "us-east-1"
 
     def close(self) -> None:
         """Let go of the connections."""
@@ -210,9 +212,15 @@ class Client:
         if http is not None:
             http.close()
 
+    def __del__(self) -> None:
+        # Of a client that was never finished there is no such thing.
+        if getattr(self, "_http", None) is not None:
+            self.close()
+
     def _send(
         self,
-        place: _Place,
+        place: Place,
+        credentials: Credentials | None,
         method: str,
         target: str,
         query: str,
@@ -222,8 +230,7 @@ class Client:
         stream: bool,
     ) -> Answer:
         http = self._http or self._new_http()
-        credentials = self._source.credentials()
-        sent = {**self._always, **headers}
+        sent = {**self.always, **headers}
         payload: bytes | memoryview | ByteStream | None
         if body is None:
             payload, digest = None, EMPTY_SHA256
@@ -238,7 +245,7 @@ class Client:
             payload, digest = body(), UNSIGNED
         try:
             if credentials is not None:
-                now = self._now()
+                now = self.now()
                 sent = place.signer.sign(credentials, method, place.host, target, query, sent, digest, now=now)
             where = f"{target}?{query}" if query else target
             return http.send(method, place.base, where, sent, payload, stream=stream)
@@ -247,15 +254,25 @@ class Client:
                 payload.close()
 
     def _can_mend(
-        self, failure: Failure, answer: Answer, method: str, bucket: str, place: _Place, tried: set[str]
+        self,
+        failure: Failure,
+        answer: Answer,
+        method: str,
+        bucket: str,
+        place: Place,
+        credentials: Credentials | None,
+        tried: set[str],
     ) -> bool:
         """Say whether the same request may go well now, for a reason that was not tried before."""
-        if failure.code in ("ExpiredToken", "ExpiredTokenException") and "token" not in tried:
-            tried.add("token")
-            credentials = self._source.credentials()
-            return credentials is not None and self._source.forget(credentials)
+        if credentials is not None and "token" not in tried:
+            # An answer to HEAD has no code: only what can expire is looked after then.
+            silent = not failure.code and failure.status in (400, 401) and bool(credentials.session_token)
+            if failure.code in _OUTDATED or silent:
+                tried.add("token")
+                if self._source.forget(credentials):
+                    return True
         date = http_time(answer.headers.get("date", ""))
-        late = 0.0 if date is None else date / 1e9 - self._now()
+        late = 0.0 if date is None else date / 1e9 - self.now()
         skewed = failure.code == "RequestTimeTooSkewed" or (
             method == "HEAD" and failure.status == 403 and abs(late) > _SKEW
         )
@@ -272,7 +289,8 @@ class Client:
             return True
         return False
 
-    def _now(self) -> float:
+    def now(self) -> float:
+        """Return Unix time in seconds by the clock of the service."""
         return time.time() + self._skew
 
     def _new_http(self) -> Http:
@@ -295,9 +313,18 @@ class Client:
             raise ConfigError(f"s3: the provider {self.preset.name!r} needs an endpoint_url")
         return endpoint if "://" in endpoint else f"https://{endpoint}"
 
-    def _new_place(self, bucket: str) -> _Place:
+    def place_of(self, bucket: str) -> Place:
+        """Return where the requests for a bucket go."""
+        return self._places.get(bucket) or self._new_place(bucket)
+
+    def credentials(self) -> Credentials | None:
+        """Return in whose name requests are sent; None is nobody's."""
+        return self._source.credentials()
+
+    def _new_place(self, bucket: str) -> Place:
         region = self._regions.get(bucket, self._region)
         base = self._base(region)
+        region = region or "us-east-1"
         scheme, _, rest = base.partition("://")
         # An endpoint may have a path of its own, below which the service answers.
         host, slash, path = rest.partition("/")
@@ -309,10 +336,22 @@ class Client:
                 host = f"{bucket}.{host}"
         # What everybody leaves out of the Host header has to be left out of the signature, too.
         usual = ":443" if scheme == "https" else ":80"
-        place = _Place(f"{scheme}://{host}", host.removesuffix(usual), prefix, region, Signer(region))
+        place = Place(f"{scheme}://{host}", host.removesuffix(usual), prefix, region, Signer(region))
         with self._lock:
             self._places[bucket] = place
         return place
+
+
+def _crc64(data: bytes | memoryview) -> int:
+    try:
+        from awscrt import checksums
+    except ModuleNotFoundError as exc:
+        raise MissingExtra("s3: checksum=crc64nvme needs awscrt: pip install 'omnistorage[crc64]'") from exc
+    return int(checksums.crc64nvme(bytes(data)))
+
+
+def _has_endpoint(known: Preset) -> bool:
+    return bool(known.endpoint or known.endpoints)
 
 
 def _is_label(bucket: str, scheme: str) -> bool:
@@ -335,4 +374,5 @@ def _customer_key(text: str) -> dict[str, str]:
     return {f"{name}-algorithm": "AES256", f"{name}-key": text, f"{name}-key-md5": digest}
 
 
+_OUTDATED = frozenset({"ExpiredToken", "ExpiredTokenException", "InvalidToken", "InvalidAccessKeyId"})
 _ELSEWHERE = frozenset({"PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed"})

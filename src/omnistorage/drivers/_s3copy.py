@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Mapping
+from hashlib import md5
 
 from omnistorage.core.errors import AlreadyExists, PreconditionFailed, SourceChanged, StorageError, Unsupported
 from omnistorage.core.info import FILE, ObjectInfo
@@ -10,17 +12,22 @@ from omnistorage.core.info import FILE, ObjectInfo
 from ._s3client import Client
 from ._s3metadata import changed_headers, info_of, version_of
 from ._s3upload import S3Upload, begin, part_size_for
-from ._s3xml import NAMESPACE, escaped, text_of, tree
+from ._s3xml import NAMESPACE, escaped, tagging, tagging_body, text_of, tree
 from ._sigv4 import quote_key
 
 Place = tuple[str, str]
 """Bucket and key."""
 
 
-def copy(client: Client, source: Place, target: Place, path: str, part_size: int) -> ObjectInfo:
-    """Copy an object with all that is kept beside its bytes; by parts if it is too large for one request."""
+def copy(
+    client: Client, source: Place, target: Place, path: str, part_size: int, version: str | None = None
+) -> ObjectInfo:
+    """Copy an object (or one version of it) with all that is kept beside its bytes.
+
+    It goes by parts if it is too large for one request.
+    """
     refuse_no_copy(client)
-    headers = {**client.write_headers(), **_source_key(client), "x-amz-copy-source": _named(source)}
+    headers = {**client.write_headers(), **_source_key(client), "x-amz-copy-source": _named(source, version)}
     try:
         answer = client.request("PUT", *target, headers=headers)
         data = client.checked(answer, target[0])
@@ -28,10 +35,12 @@ def copy(client: Client, source: Place, target: Place, path: str, part_size: int
         # There is no code for "too large": whether it is that is asked only then.
         if not _may_be_size(exc):
             raise
-        head = client.request("HEAD", *source, headers=client.key_headers).headers
+        query = (("versionId", version),) if version else ()
+        head = client.request("HEAD", *source, query, headers=client.key_headers).headers
         if int(head.get("content-length", "0")) <= client.preset.max_copy:
             raise
-        return _by_parts(client, source, target, path, head, changed_headers(head, None, None), part_size)
+        headers = changed_headers(head, None, None)
+        return _by_parts(client, source, target, path, head, headers, part_size, version)
     etag = text_of(tree(data), "ETag").strip('"') or None
     return ObjectInfo(path, FILE, etag=etag, version=version_of(answer.headers))
 
@@ -66,10 +75,14 @@ def replace(
     }
     if etag := head.get("etag"):
         sent["x-amz-copy-source-if-match"] = etag
+    tags = tags_of(client, place, head)
     try:
         client.checked(client.request("PUT", bucket, key, headers=sent), bucket)
     except PreconditionFailed as exc:
         raise SourceChanged("the object was replaced meanwhile", request_id=exc.request_id) from exc
+    if tags:
+        # AWS keeps them; others lose them where metadata is replaced, whatever they are told.
+        set_tags(client, place, tags)
 
 
 def refuse_no_copy(client: Client) -> None:
@@ -107,11 +120,16 @@ def _by_parts(
     head: Mapping[str, str],
     headers: Mapping[str, str],
     part_size: int,
+    version: str | None = None,
 ) -> ObjectInfo:
+    if client.preset.no_part_copy or client.preset.no_multipart:
+        raise Unsupported("larger than this service copies")
     size = int(head["content-length"])
     # Nothing travels through us: the parts may be large.
     step = part_size_for(client, max(part_size, 512 << 20), size)
-    upload_id = begin(client, *target, {**client.write_headers(), **headers})
+    tags = tags_of(client, source, head, version)
+    kept = {"x-amz-tagging": tags} if tags else {}
+    upload_id = begin(client, *target, {**client.write_headers(), **kept, **headers})
     info = info_of(path, head, etag_is_md5=False)
     upload = S3Upload(client, *target, path, upload_id, step, mtime_ns=info.mtime_ns)
     given = {**client.key_headers, **_source_key(client)}
@@ -119,13 +137,34 @@ def _by_parts(
         given["x-amz-copy-source-if-match"] = etag
     with upload.undone_on_failure():
         for number, offset in enumerate(range(0, size, step), 1):
-            upload.copy_part(number, _named(source), offset, min(size, offset + step), given)
+            upload.copy_part(number, _named(source, version), offset, min(size, offset + step), given)
         return upload.finish()
 
 
-def _named(place: Place) -> str:
+def tags_of(client: Client, place: Place, head: Mapping[str, str], version: str | None = None) -> str:
+    """Return the tags of an object as a header names them; nobody is asked if ``head`` says that there are none."""
+    if head.get("x-amz-tagging-count", "0") == "0":
+        return ""
+    query = [("tagging", "")]
+    if version:
+        query.append(("versionId", version))
+    return tagging(client.request("GET", *place, query).data)
+
+
+def set_tags(client: Client, place: Place, tags: str) -> None:
+    """Replace the tags of an object."""
+    if client.preset.no_tags:
+        raise Unsupported("this service keeps no tags")
+    body = tagging_body(tags)
+    digest = b64encode(md5(body, usedforsecurity=False).digest()).decode()
+    headers = {"content-type": "application/xml", "content-md5": digest}
+    client.request("PUT", *place, (("tagging", ""),), headers, body)
+
+
+def _named(place: Place, version: str | None = None) -> str:
     bucket, key = place
-    return f"/{quote_key(bucket)}/{quote_key(key)}"
+    name = f"/{quote_key(bucket)}/{quote_key(key)}"
+    return f"{name}?versionId={quote_key(version)}" if version else name
 
 
 def _source_key(client: Client) -> dict[str, str]:

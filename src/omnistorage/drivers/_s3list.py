@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from omnistorage.core.errors import NotFound, StorageError
-from omnistorage.core.info import DIR, FILE, ObjectInfo, Page
+from omnistorage.core.errors import NotFound, StorageError, Unsupported
+from omnistorage.core.info import DIR, FILE, ObjectInfo, Page, Usage
 
 from ._s3client import Client
-from ._s3metadata import iso_time, md5_of
-from ._s3xml import Entry, Listing, buckets, listing, versions
+from ._s3metadata import md5_of
+from ._s3xml import Entry, Listing, buckets, listing
 
 _LAST: Final = "\U0010ffff"
 
@@ -103,6 +102,23 @@ def page_of_buckets(client: Client, *, recursive: bool, token: object, most: int
     return Page(infos, _Bucket(left[1], Token()) if len(left) > 1 else None)
 
 
+def usage_of(client: Client, bucket: str) -> Usage:
+    """Return how full a bucket is, as Ceph says it beside the answer to HEAD."""
+    told = client.request("HEAD", bucket).headers
+
+    def number(name: str) -> int | None:
+        text = told.get(f"x-rgw-{name}", "")
+        return int(text) if text.isdecimal() else None
+
+    used, total = number("bytes-used"), number("quota-bucket-size")
+    if used is None:
+        raise Unsupported("this service does not tell; counting the objects does")
+    # Behind the quota where it was set later than the objects.
+    total = None if total is None else max(total, used)
+    free = None if total is None else total - used
+    return Usage(total=total, used=used, free=free, objects=number("object-count"))
+
+
 def exists(client: Client, bucket: str) -> bool:
     """Say whether there is such a bucket; one that we may not look at is there."""
     try:
@@ -110,23 +126,6 @@ def exists(client: Client, bucket: str) -> bool:
     except NotFound:
         return False
     return True
-
-
-def versions_of(client: Client, bucket: str, key: str, path: str) -> Iterator[ObjectInfo]:
-    """Yield the versions of one object, newest first; marks of deletions are none."""
-    marker: dict[str, str] | None = {}
-    while marker is not None:
-        query = (("versions", ""), ("encoding-type", "url"), ("prefix", key), *marker.items())
-        found = versions(client.request("GET", bucket, query=query).data)
-        for entry in found.entries:
-            if entry.key != key:
-                # Longer keys that begin the same come behind.
-                return
-            if not entry.marker:
-                hashes = (md5_of(entry.etag) if client.etag_is_md5 else None) or {}
-                changed = iso_time(entry.changed)
-                yield ObjectInfo(path, FILE, entry.size, changed, hashes, entry.etag, entry.version)
-        marker = found.next
 
 
 def _info(entry: Entry, root: str, etag_is_md5: bool) -> ObjectInfo:

@@ -23,9 +23,13 @@ from omnistorage.core.options import PutOptions
 PREFIX: Final = "x-amz-meta-"
 MTIME_HEADER: Final = "x-amz-meta-mtime"
 
+TAGGING: Final = "x-amz-tagging"
+"""Tags, as ``name=value&name=value``; metadata of the same name."""
+
 SYSTEM_HEADERS: Final = ("cache-control", "content-disposition", "content-encoding", "content-language")
 """Headers that are kept beside the bytes, and are metadata of the same name."""
 
+_SSE = "x-amz-server-side-encryption"
 _MD5 = re.compile(r"[0-9a-f]{32}")
 _WORD = re.compile(r"=\?([\w-]+)\?([bBqQ])\?([^?]*)\?=")
 _PLAIN = re.compile(r"(?!=\?)[!-~]+(?: [!-~]+)*")
@@ -76,7 +80,7 @@ def _add_metadata(headers: dict[str, str], metadata: Mapping[str, str], attribut
         if name == MTIME or (attributes and name == CONTENT_TYPE):
             # The header of that name is rclone's, and holds the time of modification in any case.
             continue
-        if attributes and name in SYSTEM_HEADERS:
+        if attributes and (name in SYSTEM_HEADERS or name == TAGGING):
             headers[name] = value
             continue
         if not _NAME.fullmatch(name):
@@ -96,12 +100,16 @@ def changed_headers(
     """
     kept = ("content-type", *SYSTEM_HEADERS, "expires", "x-amz-website-redirect-location", "x-amz-storage-class")
     headers = {name: head[name] for name in kept if head.get(name)}
+    if head.get(_SSE):
+        headers |= {name: head[name] for name in (_SSE, f"{_SSE}-aws-kms-key-id") if head.get(name)}
     if metadata is None:
         headers |= {name: value for name, value in head.items() if name.startswith(PREFIX)}
     else:
         for name in SYSTEM_HEADERS:
             headers.pop(name, None)
         _add_metadata(headers, metadata, True)
+        # They are no part of a copy, and are replaced by a request of their own.
+        headers.pop(TAGGING, None)
         if metadata.get(CONTENT_TYPE):
             headers["content-type"] = metadata[CONTENT_TYPE]
         if mtime_ns is None and metadata.get(MTIME):
@@ -187,8 +195,7 @@ def md5_of(etag: str) -> dict[str, str] | None:
 
 def is_secret(head: Mapping[str, str]) -> bool:
     """Say whether an object is encrypted in a way that makes its ETag something else than its MD5."""
-    kind = head.get("x-amz-server-side-encryption", "")
-    return kind.startswith("aws:kms") or "x-amz-server-side-encryption-customer-algorithm" in head
+    return head.get(_SSE, "").startswith("aws:kms") or f"{_SSE}-customer-algorithm" in head
 
 
 def http_time(text: str) -> int | None:

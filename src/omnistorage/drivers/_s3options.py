@@ -35,14 +35,15 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         connections: Connections that are kept open for the next request.
         storage_class: Storage class of what is stored (STANDARD_IA, GLACIER, ...); the bucket's own if empty.
         acl: Canned ACL of what is stored (private, public-read, bucket-owner-full-control, ...).
+        tagging: Tags of what is stored, as name=value&name=value with the escapes of a URL.
         server_side_encryption: Encryption at the service: AES256, aws:kms or aws:kms:dsse; the bucket's own if empty.
         sse_kms_key_id: The key for aws:kms.
         sse_customer_key: A key of your own (SSE-C) in Base64; whoever reads has to have it, too.
         requester_pays: We pay for requests to a bucket of somebody else.
         part_size: Bytes of a part of an upload; larger for objects of more than 10,000 of these.
         upload_cutoff: Bytes up to which an object is sent by one request, which lets its ETag be its MD5.
-        checksum: What is sent beside the bytes for the service to check them: md5, crc32c, sha256 or none; empty
-            lets the preset decide.
+        checksum: What is sent beside the bytes for the service to check them: md5, crc32c, crc64nvme (needs the extra
+            crc64), sha256 or none; empty lets the preset decide.
         etag_is_md5: Whether the ETags of objects that were sent by one request are their MD5; none lets the preset
             and the encryption decide. Say false for a bucket that encrypts by aws:kms on its own.
         list_chunk: Entries that one listing asks for, at most 1000.
@@ -69,13 +70,14 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     connections: int = 32
     storage_class: str = ""
     acl: str = ""
+    tagging: str = ""
     server_side_encryption: str = ""
     sse_kms_key_id: str = ""
     sse_customer_key: str = ""
     requester_pays: bool = False
     part_size: int = 8 << 20
     upload_cutoff: int = 200 << 20
-    checksum: Literal["", "md5", "crc32c", "sha256", "none"] = ""
+    checksum: Literal["", "md5", "crc32c", "crc64nvme", "sha256", "none"] = ""
     etag_is_md5: bool | None = None
     list_chunk: int = 1000
     versioned: bool = False

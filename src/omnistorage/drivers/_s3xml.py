@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable, Iterator
 from html import unescape
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import unquote_plus
+from urllib.parse import parse_qsl, quote, unquote_plus, urlencode
 
-from omnistorage.core.errors import StorageError
+from omnistorage.core.errors import Corrupted, StorageError, Truncated
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -59,7 +59,7 @@ def listing(data: bytes) -> Listing:
     text = data.decode()
     head, *chunks = text.split("<Contents>")
     if "</ListBucketResult>" not in (chunks[-1] if chunks else head)[-2000:]:
-        raise StorageError("the listing ends before its end")
+        raise Truncated("the listing ends before its end")
     # What stands behind the last object, or between objects, belongs to the page.
     about = [head]
     entries: list[Entry] = []
@@ -95,14 +95,15 @@ def tree(data: bytes) -> Element:
     """Parse an answer; its tags lose their namespace.
 
     Raises:
-        StorageError: It is no XML.
+        Corrupted: It is no XML, or was cut.
     """
     from xml.etree import ElementTree
 
     try:
-        root = ElementTree.fromstring(data)
+        # Some send blanks while they work, also before the answer begins.
+        root = ElementTree.fromstring(data.lstrip())
     except ElementTree.ParseError as exc:
-        raise StorageError(f"the answer cannot be understood: {exc}") from exc
+        raise Corrupted(f"the answer cannot be understood: {exc}") from exc
     for node in root.iter():
         node.tag = node.tag.rpartition("}")[2]
     return root
@@ -179,6 +180,22 @@ def parts(data: bytes) -> tuple[list[tuple[int, int, str]], dict[str, str] | Non
     if text_of(root, "IsTruncated") != "true":
         return found, None
     return found, {"part-number-marker": text_of(root, "NextPartNumberMarker")}
+
+
+def tagging(data: bytes) -> str:
+    """Read the answer to GetObjectTagging: the tags as a header names them."""
+    # Sorted: services give them in any order.
+    tags = sorted((text_of(node, "Key"), text_of(node, "Value")) for node in tree(data).iter("Tag"))
+    return urlencode(tags, quote_via=quote)
+
+
+def tagging_body(text: str) -> bytes:
+    """Return the body of a request that tags an object, from the tags as a header names them."""
+    tags = "".join(
+        f"<Tag><Key>{escaped(name)}</Key><Value>{escaped(value)}</Value></Tag>"
+        for name, value in parse_qsl(text, keep_blank_values=True)
+    )
+    return f'<Tagging xmlns="{NAMESPACE}"><TagSet>{tags}</TagSet></Tagging>'.encode()
 
 
 def buckets(data: bytes) -> Iterator[tuple[str, str]]:

@@ -24,16 +24,18 @@ from omnistorage.core.errors import (
     Unsupported,
 )
 from omnistorage.core.features import Features
-from omnistorage.core.info import DIR, FILE, ObjectInfo, Page
+from omnistorage.core.info import DIR, FILE, Form, ObjectInfo, Page, Usage
 from omnistorage.core.options import PutOptions, from_text
 from omnistorage.core.streams import Body, ByteStream, Upload, read_exactly
 
 from . import _s3copy as copying
+from . import _s3links as links
 from . import _s3list as lists
 from . import _s3upload as parts
+from . import _s3versions as versioning
 from ._s3client import Client
 from ._s3delete import delete_all
-from ._s3metadata import MTIME_HEADER, all_metadata, changed_headers, headers_for, info_of, ns_of, version_of
+from ._s3metadata import MTIME_HEADER, TAGGING, all_metadata, changed_headers, headers_for, info_of, ns_of, version_of
 from ._s3options import Options
 from ._s3stream import range_header, stream_of
 from ._s3upload import CheckedStream, S3Upload
@@ -79,6 +81,7 @@ class S3Driver(Driver):
             atomic_put=client.preset.name not in _BY_FILE,
             hashes=frozenset({"md5"}) if client.etag_is_md5 else frozenset(),
             versions=self.options.versioned,
+            about=client.preset.name == "ceph" and bool(self._bucket),
             copy=client.preset.max_copy > 0,
             set_modified=client.preset.max_copy > 0,
             set_metadata=client.preset.max_copy > 0,
@@ -128,13 +131,7 @@ class S3Driver(Driver):
         )
 
     def get(self, path: str, offset: int = 0, length: int | None = None) -> ByteStream:
-        bucket, key = self._object(path)
-        if length == 0:
-            self._found(bucket, key)
-            return io.BytesIO()
-        headers = {**self._client.key_headers, **range_header(offset, length)}
-        answer = self._client.request("GET", bucket, key, headers=headers, stream=True, allow=(416,))
-        return stream_of(path, answer, offset, length, etag_is_md5=self._client.etag_is_md5)
+        return self._open(path, offset, length, ())
 
     def put(self, path: str, body: Body, options: PutOptions) -> ObjectInfo:
         bucket, key = self._object(path)
@@ -145,7 +142,9 @@ class S3Driver(Driver):
         if size <= self.options.part_size:
             return self._put_data(bucket, key, path, parts.whole(body), headers, options)
         # By one request, where a condition has to hold: few services know one at the end of an upload.
-        if options.if_absent or not self.features.upload or size <= self.options.upload_cutoff:
+        # So does whatever gets an ETag that says nothing of its bytes: parts have checksums of their own.
+        whole = size <= self.options.upload_cutoff and self._client.etag_is_md5
+        if options.if_absent or not self.features.upload or whole:
             return self._put_stream(bucket, key, path, body, size, headers, options)
         return self._put_parts(bucket, key, path, body, size, headers, options)
 
@@ -194,7 +193,8 @@ class S3Driver(Driver):
         bucket, key = self._at(path)
         head = self._head(bucket, key) if key else None
         if head is not None:
-            return all_metadata(head)
+            tags = copying.tags_of(self._client, (bucket, key), head)
+            return all_metadata(head) | ({TAGGING: tags} if tags else {})
         self.stat(path)
         return {}
 
@@ -203,6 +203,8 @@ class S3Driver(Driver):
         head = self._found(bucket, key)
         headers = changed_headers(head, metadata, None)
         copying.replace(self._client, bucket, key, head, headers, self.options.part_size)
+        if TAGGING in metadata:
+            copying.set_tags(self._client, (bucket, key), metadata[TAGGING])
         return self.stat(path)
 
     def delete_many(self, paths: Sequence[str]) -> Failures:
@@ -220,27 +222,47 @@ class S3Driver(Driver):
         return parts.resume(self._client, bucket, key, path, token, options.mtime_ns)
 
     def presign(self, path: str, *, method: str = "GET", expires: float = 3600.0) -> str:
-        bucket, key = self._object(path)
-        return self._client.presign(method, bucket, key, max(1, int(expires)))
+        return links.link(self._client, method, *self._object(path), expires)
+
+    def post_form(self, path: str, *, expires: float = 3600.0, max_size: int | None = None) -> Form:
+        return links.form(self._client, *self._object(path), expires, max_size)
 
     def versions(self, path: str) -> Iterator[ObjectInfo]:
-        if not self.options.versioned:
-            raise Unsupported("the option 'versioned' does not say that the bucket keeps versions")
-        bucket, key = self._object(path)
-        return lists.versions_of(self._client, bucket, key, path)
+        self._refuse_no_versions()
+        return versioning.versions_of(self._client, *self._object(path), path)
 
-    def sweep(self, path: str = "", *, older_than: float = 86400.0, noticed: bool = False) -> int:
-        if noticed:
+    def get_version(self, path: str, version: str, offset: int = 0, length: int | None = None) -> ByteStream:
+        self._refuse_no_versions()
+        with versioning.asking(version):
+            return self._open(path, offset, length, versioning.query_of(version))
+
+    def restore_version(self, path: str, version: str) -> ObjectInfo:
+        self._refuse_no_versions()
+        place = self._object(path)
+        with versioning.asking(version):
+            return copying.copy(self._client, place, place, path, self.options.part_size, version)
+
+    def about(self) -> Usage:
+        if not self.features.about:
+            raise Unsupported("this service does not tell; counting the objects does")
+        return lists.usage_of(self._client, self._bucket)
+
+    def sweep(
+        self, path: str = "", *, older_than: float = 86400.0, noticed: bool = False, dry_run: bool = False
+    ) -> int:
+        if noticed or not self.features.upload:
             # Unfinished uploads are not listed among objects, so that none can have been noticed.
             return 0
         bucket, key = self._at(path)
         if not bucket:
-            return sum(self.sweep(info.path, older_than=older_than) for info in self.list("").infos)
+            below = [info.path for info in self.list("").infos]
+            return sum(self.sweep(one, older_than=older_than, dry_run=dry_run) for one in below)
         before = time.time_ns() - int(older_than * 1e9)
         count = 0
         for name, upload_id, begun in list(parts.unfinished(self._client, bucket, f"{key}/" if key else "")):
             if begun <= before:
-                self._client.request("DELETE", bucket, name, (("uploadId", upload_id),), allow=(404,))
+                if not dry_run:
+                    self._client.request("DELETE", bucket, name, (("uploadId", upload_id),), allow=(404,))
                 count += 1
         return count
 
@@ -280,6 +302,15 @@ class S3Driver(Driver):
             return self._object(path)
         except StorageError as exc:
             return exc
+
+    def _open(self, path: str, offset: int, length: int | None, query: tuple[tuple[str, str], ...]) -> ByteStream:
+        bucket, key = self._object(path)
+        if length == 0:
+            self._client.request("HEAD", bucket, key, query, self._client.key_headers)
+            return io.BytesIO()
+        headers = {**self._client.key_headers, **range_header(offset, length)}
+        answer = self._client.request("GET", bucket, key, query, headers, stream=True, allow=(416,))
+        return stream_of(path, answer, offset, length, etag_is_md5=self._client.etag_is_md5)
 
     def _head(self, bucket: str, key: str) -> Mapping[str, str] | None:
         answer = self._client.request("HEAD", bucket, key, headers=self._client.key_headers, allow=(404,))
@@ -342,6 +373,10 @@ class S3Driver(Driver):
         upload = self._begin(bucket, key, path, headers, options, part_size)
         with upload.undone_on_failure(), body.open() as stream:
             return upload.fill(body, stream, b"", size)
+
+    def _refuse_no_versions(self) -> None:
+        if not self.options.versioned:
+            raise Unsupported("say versioned=true if the bucket keeps versions")
 
     def _refuse_no_parts(self) -> None:
         if not self.features.upload:
