@@ -9,8 +9,8 @@ import click
 _GROUPS = (
     ("Transfer", ("sync", "copy", "move", "copyto", "moveto", "plan", "apply", "rcat", "cat")),
     ("Verify", ("check", "checksum", "verify", "hashsum")),
-    ("Look", ("ls", "lsl", "lsd", "lsf", "lsjson", "tree", "size", "stat", "about", "filter")),
-    ("Change", ("touch", "mkdir", "rmdir", "rmdirs", "delete", "deletefile", "purge", "dedupe")),
+    ("Look", ("ls", "lsl", "lsd", "lsf", "lsjson", "tree", "size", "stat", "about", "versions", "link", "filter")),
+    ("Change", ("touch", "mkdir", "rmdir", "rmdirs", "delete", "deletefile", "purge", "dedupe", "cleanup")),
     ("Set up", ("config", "listremotes", "jobs", "completion", "version")),
 )
 _ALIASES = {"rm": "deletefile", "cp": "copy", "mv": "move"}

@@ -1,0 +1,157 @@
+"""The commands that object stores make worth having: ``link``, ``cleanup``, ``versions``, ``about``."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import pytest
+
+from cli_runs import Run
+from omnistorage.core.options import PutOptions
+from omnistorage.core.streams import BytesBody
+from omnistorage.drivers.s3 import S3Driver
+from omnistorage.storage import Storage
+from s3_scenes import configured, fresh_bucket
+from servers import Server
+
+
+@pytest.fixture
+def work(radosgw: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run) -> S3Driver:
+    """A bucket that keeps versions, which the configured remote ``work`` means."""
+    driver = fresh_bucket(radosgw, versioned=True)
+    monkeypatch.setenv("OMNISTORAGE_CONFIG", str(configured(tmp_path / "config.toml", work=driver.options)))
+    return driver
+
+
+def test_link(run: Run, work: S3Driver) -> None:
+    """It is printed alone, works for whoever has it, and for as long as was said."""
+    Storage(work).write_bytes("d/a b", b"linked")
+    ran = run("link", "work:d/a b", "--expire", "90s")
+    with urlopen(ran.out.strip()) as answer:
+        read = answer.read()
+
+    assert (ran.code, ran.err, ran.out.count("\n")) == (0, "", 1)
+    assert "X-Amz-Expires=90&" in ran.out
+    assert read == b"linked"
+    assert "X-Amz-Expires=604800&" in run("link", "work:d/a b").out
+
+
+def test_link_to_store(run: Run, work: S3Driver) -> None:
+    """A link for PUT needs no object to be there; one for reading does."""
+    ran = run("link", "work:new", "--method", "put")
+    with urlopen(Request(ran.out.strip(), data=b"stored", method="PUT")):
+        pass
+    missing = run("link", "work:none")
+
+    assert Storage(work).read_bytes("new") == b"stored"
+    assert (missing.code, missing.out) == (4, "")
+    assert "none" in missing.err
+
+
+def test_link_for_a_form(run: Run, work: S3Driver) -> None:
+    """A form is a JSON object, of which nothing but the bytes is left to choose."""
+    ran = run("link", "work:in/x", "--method", "POST", "--max-size", "1Ki")
+    form = json.loads(ran.out)
+
+    assert ran.code == 0
+    assert form["url"].endswith(work.options.bucket)
+    assert form["fields"]["key"] == "in/x"
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "words"),
+    [
+        (("work:a", "--expire", "8d"), 1, "seven days"),
+        (("work:a", "--max-size", "1M"), 2, "--method POST"),
+        (("work:a", "--method", "TRACE"), 2, "TRACE"),
+        (("work:",), 1, "name an object"),
+    ],
+)
+def test_bad_links(run: Run, work: S3Driver, args: tuple[str, ...], code: int, words: str) -> None:
+    """What cannot be is one line, and no link."""
+    Storage(work).write_bytes("a", b"x")
+    ran = run("link", *args)
+
+    assert (ran.code, ran.out) == (code, "")
+    assert words in ran.err
+    assert "Traceback" not in ran.err
+
+
+def test_link_where_there_are_none(run: Run, tmp_path: Path) -> None:
+    """Files of this machine have no links of that kind."""
+    (tmp_path / "a").write_bytes(b"x")
+    ran = run("link", "a")
+
+    assert (ran.code, ran.out) == (1, "")
+    assert "not supported" in ran.err
+
+
+def test_versions(run: Run, work: S3Driver) -> None:
+    """They are listed, printed, and brought back, also when the object was deleted."""
+    with Storage(work) as storage:
+        for data in (b"1", b"22"):
+            storage.write_bytes("d/a", data)
+        storage.delete("d/a")
+        newer, older = (json.loads(line) for line in run("versions", "work:d/a", "--json").out.splitlines())
+        listed = run("versions", "work:d/a").out.splitlines()
+        shown = run("versions", "work:d/a", "--cat", older["version"])
+        restored = run("versions", "work:d/a", "--restore", older["version"])
+
+        assert (newer["size"], older["size"]) == (2, 1)
+        assert [line.split()[-1] for line in listed] == [newer["version"], older["version"]]
+        assert (shown.code, shown.out) == (0, "1")
+        assert (restored.code, restored.out, restored.err) == (0, "", "")
+        assert storage.read_bytes("d/a") == b"1"
+        assert run("versions", "work:d/a", "--cat", "none").code == 4
+
+
+def test_versions_where_there_are_none(run: Run, tmp_path: Path) -> None:
+    """The refusal is one line."""
+    (tmp_path / "a").write_bytes(b"x")
+
+    assert run("versions", "a").code == 1
+    assert run("versions", "a", "--cat", "1", "--restore", "1").code == 2
+
+
+def test_cleanup(run: Run, work: S3Driver) -> None:
+    """Unfinished uploads go when they are old enough; objects, and what a dry run shows, stay."""
+    with Storage(work) as storage:
+        storage.write_bytes("d/keep", b"x")
+        for path in ("d/a", "e/b"):
+            work.begin_upload(path, PutOptions()).put_part(1, BytesBody(b"x"))
+        time.sleep(1.1)
+        young = run("cleanup", "work:", "-v")
+        dry = run("cleanup", "work:d", "--older-than", "1s", "-n")
+        some = run("cleanup", "work:d", "--older-than", "1s", "-v")
+        rest = run("cleanup", "work:", "--older-than", "1s", "-v")
+
+        assert [ran.code for ran in (young, dry, some, rest)] == [0] * 4
+        assert [ran.err.strip()[-len("N removed") :] for ran in (young, some, rest)] == [
+            "0 removed", "1 removed", "1 removed",
+        ]  # fmt: skip
+        assert "1 would be removed" in dry.err
+        assert list(storage.list()) == ["d/keep"]
+    assert run("cleanup", "work:", "--older-than", "off").code == 1
+
+
+def test_about(run: Run, work: S3Driver) -> None:
+    """Ceph says how much a bucket holds."""
+    Storage(work).write_bytes("a", b"x" * 2048)
+
+    assert json.loads(run("about", "work:", "--json").out) == {"used": 2048, "objects": 1}
+
+
+def test_expired_link_is_refused(run: Run, work: S3Driver) -> None:
+    """The time on a link is kept to by the service."""
+    Storage(work).write_bytes("a", b"x")
+    link = run("link", "work:a", "--expire", "1s").out.strip()
+    time.sleep(2.1)
+    with pytest.raises(HTTPError) as late:
+        urlopen(link)
+    late.value.close()
+
+    assert late.value.code == 403
