@@ -8,7 +8,7 @@ from omnistorage.core.errors import NotFound, StorageError, Unsupported
 from omnistorage.core.info import DIR, FILE, ObjectInfo, Page, Usage
 
 from ._s3client import Client
-from ._s3metadata import md5_of
+from ._s3metadata import is_md5
 from ._s3xml import Entry, Listing, buckets, listing
 
 _LAST: Final = "\U0010ffff"
@@ -38,9 +38,11 @@ def page_of(
     prefix = "/" if at.within else f"{folder}/" if folder else ""
     flat = recursive or at.within
     found = request(client, bucket, prefix, delimiter="" if flat else "/", most=most, query=at.query)
-    infos = [_info(entry, root, client.etag_is_md5) for entry in found.entries]
+    infos = _infos(found.entries, root, client.etag_is_md5)
     if flat:
-        infos = [_marked(info, root) for info in infos if info.size or info.path != root + prefix]
+        infos = [
+            info if info.size else _marked(info, root) for info in infos if info.size or info.path != root + prefix
+        ]
         return Page(infos, _next(found, within=at.within) or (_BEHIND if at.within else None))
     if prefix and infos and infos[0].path == root + prefix and not infos[0].size:
         del infos[0]
@@ -128,13 +130,17 @@ def exists(client: Client, bucket: str) -> bool:
     return True
 
 
-def _info(entry: Entry, root: str, etag_is_md5: bool) -> ObjectInfo:
+def _infos(entries: list[Entry], root: str, etag_is_md5: bool) -> list[ObjectInfo]:
     # The time in a listing is that of the storing, and not the one of the object that stat tells: it says nothing.
-    etag = entry.etag or None
-    hashes = md5_of(etag) if etag_is_md5 and etag else None
-    if hashes is None:
-        return ObjectInfo(root + entry.key, FILE, entry.size, etag=etag)
-    return ObjectInfo(root + entry.key, FILE, entry.size, None, hashes, etag)
+    infos = []
+    for entry in entries:
+        etag = entry.etag or None
+        path = root + entry.key if root else entry.key
+        if etag_is_md5 and etag and is_md5(etag):
+            infos.append(ObjectInfo(path, FILE, entry.size, None, {"md5": etag}, etag))
+        else:
+            infos.append(ObjectInfo(path, FILE, entry.size, etag=etag))
+    return infos
 
 
 def _marked(info: ObjectInfo, root: str) -> ObjectInfo:

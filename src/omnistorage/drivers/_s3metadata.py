@@ -188,9 +188,8 @@ def hashes_of(etag: str | None, head: Mapping[str, str], etag_is_md5: bool) -> d
     return {}
 
 
-def md5_of(etag: str) -> dict[str, str] | None:
-    """Return the MD5 that an ETag is by its form, else None."""
-    return {"md5": etag} if len(etag) == 32 and _MD5.fullmatch(etag) else None
+is_md5 = _MD5.fullmatch
+"""Says whether an ETag can be an MD5 by its form."""
 
 
 def is_secret(head: Mapping[str, str]) -> bool:

@@ -9,7 +9,7 @@ from omnistorage.core.errors import NotFound, StorageError, Unsupported
 from omnistorage.core.info import FILE, ObjectInfo
 
 from ._s3client import Client
-from ._s3metadata import iso_time, md5_of
+from ._s3metadata import is_md5, iso_time
 from ._s3xml import versions
 
 
@@ -26,7 +26,7 @@ def versions_of(client: Client, bucket: str, key: str, path: str) -> Iterator[Ob
                 # Longer keys that begin the same come behind.
                 return
             if not entry.marker:
-                hashes = (md5_of(entry.etag) if client.etag_is_md5 else None) or {}
+                hashes = {"md5": entry.etag} if client.etag_is_md5 and is_md5(entry.etag) else {}
                 # What was stored before the bucket kept versions has the name "null".
                 version = entry.version or "null"
                 yield ObjectInfo(path, FILE, entry.size, iso_time(entry.changed), hashes, entry.etag, version)

@@ -57,38 +57,36 @@ def listing(data: bytes) -> Listing:
     if b"<![CDATA[" in data or b"<!--" in data or b"<ListBucketResult" not in data:
         return _listing_by_parser(data)
     text = data.decode()
-    head, *chunks = text.split("<Contents>")
-    if "</ListBucketResult>" not in (chunks[-1] if chunks else head)[-2000:]:
+    if "</ListBucketResult>" not in text[-2000:]:
         raise Truncated("the listing ends before its end")
-    # What stands behind the last object, or between objects, belongs to the page.
-    about = [head]
+    first = text.find("<Contents>")
+    if first < 0:
+        found, about = [], text
+    else:
+        found = _ENTRY.findall(text, first)
+        last = text.rindex("</Contents>")
+        if len(found) != text.count("<Contents>") or text.find("<CommonPrefixes>", first, last) > 0:
+            # Other services have another order.
+            return _listing_by_parser(data)
+        about = text[:first] + text[last:]
+    encoded = "<EncodingType>" in about
     entries: list[Entry] = []
-    encoded = "<EncodingType>" in text
-    try:
-        for chunk in chunks:
-            inside, _, behind = chunk.partition("</Contents>")
-            if len(behind) > 1:
-                about.append(behind)
-            begin = inside.index("<Key>") + 5
-            key = inside[begin : inside.index("</Key>", begin)]
-            begin = inside.index("<Size>") + 6
-            size = int(inside[begin : inside.index("<", begin)])
-            begin = inside.find("<ETag>") + 6
-            etag = inside[begin : inside.index("<", begin)] if begin > 5 else ""
-            begin = inside.index("<LastModified>") + 14
-            changed = inside[begin : inside.index("<", begin)]
-            if "&" in key:
-                key = unescape(key)
-            if encoded and ("%" in key or "+" in key):
-                key = unquote_plus(key)
-            if etag[:1] == "&":
-                etag = etag.replace("&quot;", "").replace("&#34;", "")
-            entries.append(Entry(key, size, etag.strip('"'), changed))
-    except ValueError as exc:
-        raise StorageError(f"the listing cannot be understood: {exc}") from exc
-    rest = "".join(about)
-    prefixes = [_decoded(unescape(found), encoded) for found in _PREFIX.findall(rest)]
-    return Listing(entries, prefixes, _next({name: unescape(value) for name, value in _FIELD.findall(rest)}, encoded))
+    for key, changed, etag, size in found:
+        if "&" in key:
+            key = unescape(key)
+        if encoded and ("%" in key or "+" in key):
+            key = unquote_plus(key)
+        entries.append(Entry(key, int(size), _plain(etag), changed))
+    prefixes = [_decoded(unescape(prefix), encoded) for prefix in _PREFIX.findall(about)]
+    fields = {name: unescape(value) for name, value in _FIELD.findall(about)}
+    return Listing(entries, prefixes, _next(fields, encoded))
+
+
+def _plain(etag: str) -> str:
+    # As AWS writes it, as others do, and the rest.
+    if etag[:6] == "&quot;":
+        return etag[6:-6]
+    return etag.replace("&#34;", "").strip('"')
 
 
 def tree(data: bytes) -> Element:
@@ -254,6 +252,10 @@ _MARKERS = {
     "VersionIdMarker": "version-id-marker",
     "UploadIdMarker": "upload-id-marker",
 }
+_ENTRY = re.compile(
+    r"<Contents>\s*<Key>([^<]*)</Key>\s*<LastModified>([^<]*)</LastModified>\s*<ETag>([^<]*)</ETag>\s*"
+    r"(?:<Checksum\w+>[^<]*</Checksum\w+>\s*)*<Size>([0-9]+)</Size>"
+)
 _PREFIX = re.compile(r"<CommonPrefixes>\s*<Prefix>([^<]*)</Prefix>\s*</CommonPrefixes>")
 _FIELD = re.compile(r"<(IsTruncated|NextContinuationToken|NextMarker)>([^<]*)<")
 _UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
