@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import msgspec
@@ -61,6 +62,9 @@ def failure_of(status: int, headers: Mapping[str, str], data: bytes) -> Failure:
                 region = text_of(found, "Region")
                 request_id = request_id or text_of(found, "RequestId") or None
     region = headers.get("x-amz-bucket-region") or region
+    if not _REGION.fullmatch(region):
+        # It becomes a part of an address, and of what is signed.
+        region = ""
     return Failure(status, code, message, region, request_id)
 
 
@@ -82,6 +86,8 @@ def error_of(failure: Failure, bucket: str, retry_after: float | None = None) ->
         error.retryable = True
     return error
 
+
+_REGION = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 _CODES: dict[str, type[StorageError]] = {
     "AccessDenied": PermissionDenied,
