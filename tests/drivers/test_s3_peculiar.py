@@ -31,29 +31,6 @@ from omnistorage.testing.bodies import BrokenBody, ChangedBody, Dribble, LyingBo
 from s3_scenes import fresh_bucket, service, settings
 from servers import Server
 
-KEYS = [
-    "a//b",
-    "./",
-    "../x",
-    "d/",
-    "d//",
-    "/",
-    "//",
-    "/lead",
-    "tab\tline\nreturn\r",
-    "\x01\x1f\x7f",
-    "k" * 1024,
-    "\U0001f600" * 256,
-    "\U0001f600\u200d\U0001f469",
-    "a+b c",
-    "%2F%20%",
-    " a ",
-    "a&b<c>\"'",
-    "?list-type=2",
-    "#",
-    "\ufffe\uffff",
-]
-
 
 @pytest.fixture
 def driver(radosgw: Server) -> Iterator[S3Driver]:
@@ -82,37 +59,6 @@ class Counted:
             return send(method, bucket, key, *args, **named)  # type: ignore[arg-type]
 
         monkeypatch.setattr(client, "request", request)
-
-
-@pytest.mark.parametrize("key", KEYS, ids=ascii)
-def test_any_key(storage: Storage, key: str) -> None:
-    """A key of any letters is stored, read, described, listed, copied and deleted as it is."""
-    storage.write_bytes(key, b"named")
-    listed = [(info.path, info.size) for info in storage.scan()]
-    copied = storage.copy(key, "copy")
-    failures = storage.delete_many([key])
-
-    assert listed == [(key, 5)]
-    assert copied.path == "copy"
-    assert storage.read_bytes("copy") == b"named"
-    assert list(failures) == [None]
-    assert list(storage.list()) == ["copy"]
-
-
-def test_all_keys_together(storage: Storage) -> None:
-    """Beside each other they are found by a walk through directories as by a flat listing, each once, in order."""
-    for key in KEYS:
-        storage.write_bytes(key, b"named")
-    flat = list(storage.list())
-    page, walked = storage.driver.list(""), []
-    while True:
-        walked += [info.path for info in page.infos if info.kind is FILE]
-        if page.next is None:
-            break
-        page = storage.driver.list("", page=page.next)
-
-    assert flat == sorted(KEYS)
-    assert walked == sorted(key for key in KEYS if "/" not in key or key.startswith("/"))
 
 
 def test_what_cannot_be_a_key(storage: Storage) -> None:
