@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import time
 from pathlib import Path
 from urllib.error import HTTPError
@@ -13,9 +14,9 @@ import pytest
 from cli_runs import Run
 from omnistorage.core.options import PutOptions
 from omnistorage.core.streams import BytesBody
-from omnistorage.drivers.s3 import S3Driver
+from omnistorage.drivers.s3 import Options, S3Driver
 from omnistorage.storage import Storage
-from s3_scenes import configured, fresh_bucket
+from s3_scenes import configured, fresh_bucket, settings
 from servers import Server
 
 
@@ -155,3 +156,25 @@ def test_expired_link_is_refused(run: Run, work: S3Driver) -> None:
     late.value.close()
 
     assert late.value.code == 403
+
+
+def test_bucket_is_a_directory(run: Run, radosgw: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``mkdir`` makes it, below it nothing is to be made, and ``rmdir`` removes it once it is empty."""
+    options = Options(**settings(radosgw))
+    monkeypatch.setenv("OMNISTORAGE_CONFIG", str(configured(tmp_path / "config.toml", work=options)))
+    name = f"made-{secrets.token_hex(6)}"
+    dry = run("mkdir", "-n", f"work:{name}"), run("lsf", "work:")
+    made = run("mkdir", f"work:{name}/d"), run("mkdir", f"work:{name}"), run("lsf", "work:")
+    stored = run("rcat", f"work:{name}/d/a", stdin=b"x")
+    full = run("rmdir", f"work:{name}")
+    below = run("rmdir", f"work:{name}/e")
+    run("deletefile", f"work:{name}/d/a")
+    empty = run("rmdir", f"work:{name}")
+
+    assert f"{name}/" not in dry[1].out.splitlines()
+    assert [ran.code for ran in (*dry, *made, stored, below, empty)] == [0] * 8
+    assert f"{name}/" in made[2].out.splitlines()
+    assert full.code == 1
+    assert "not empty" in full.err
+    assert f"{name}/" not in run("lsf", "work:").out.splitlines()
+    assert run("rmdir", f"work:{name}").code == 1

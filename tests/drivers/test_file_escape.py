@@ -72,7 +72,7 @@ VERBS: dict[str, list[Verb]] = {
 }
 ELSEWHERE = {
     "classify", "from_address", "about", "identity", "close", "presign", "post_form", "versions", "watch",
-    "get_version", "restore_version", "delete_many",
+    "get_version", "restore_version", "make_root", "remove_root", "delete_many",
 }  # fmt: skip
 """Verbs that take no path or that the driver does not have."""
 

@@ -24,6 +24,8 @@ CHANGES: dict[str, Callable[[Driver], object]] = {
     "move": lambda driver: driver.move("a", "b"),
     "mkdir": lambda driver: driver.mkdir("d"),
     "rmdir": lambda driver: driver.rmdir("d"),
+    "make_root": lambda driver: driver.make_root(),
+    "remove_root": lambda driver: driver.remove_root(),
     "set_modified": lambda driver: driver.set_modified("a", 1),
     "begin_upload": lambda driver: driver.begin_upload("a", PutOptions()),
     "resume_upload": lambda driver: driver.resume_upload("a", "token", PutOptions()),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def command(remote: str, dry_run: bool, console: Console, config: str | None) -> None:
     """Make the directory REMOTE, and those above it.
 
-    One that is there is fine.
+    One that is there is fine. Where directories are only parts of names, the bucket is made.
 
     \b
     omnistorage mkdir work:reports/2026
@@ -29,8 +29,10 @@ def command(remote: str, dry_run: bool, console: Console, config: str | None) ->
         if dry_run:
             console.notice(remote, "not made, as this is a dry run")
             return
+        # The bucket, if that is what it stands in.
+        storage.driver.make_root()
         if not storage.features.mkdir:
-            console.notice(remote, "this storage has no directories of its own; nothing is to be made")
+            console.info(remote, "this storage has no directories of its own; what they stand in is there")
             return
         storage.mkdir("")
         console.info(remote, "made")

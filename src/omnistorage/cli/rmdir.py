@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def command(remote: str, dry_run: bool, console: Console, config: str | None) -> None:
     """Remove the directory REMOTE, which must be empty.
 
-    For a tree of empty directories use rmdirs, for one with objects purge.
+    A bucket is one, too. For a tree of empty directories use rmdirs, for one with objects purge.
 
     \b
     omnistorage rmdir work:reports/2020
@@ -36,6 +36,8 @@ def command(remote: str, dry_run: bool, console: Console, config: str | None) ->
                 console.notice(remote, "not removed, as this is a dry run")
                 return
             storage.rmdir("")
+            if not storage.features.mkdir:
+                storage.driver.remove_root()
             console.info(remote, "removed")
     except NotFound as exc:
         # rclone keeps its code for missing directories for those that are read.

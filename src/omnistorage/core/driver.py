@@ -198,6 +198,20 @@ class Driver:
         """
         raise Unsupported
 
+    def make_root(self) -> None:
+        """Make what has to be there before anything can be stored, such as a bucket; nothing where that is not so.
+
+        Also where ``features.mkdir`` is false: the root is no directory then, but a place.
+        """
+
+    def remove_root(self) -> None:
+        """Remove what ``make_root`` makes; nothing where that makes nothing.
+
+        Raises:
+            NotEmpty: It holds something.
+            NotFound: It is not there.
+        """
+
     def set_modified(self, path: str, mtime_ns: int) -> None:
         """Record a time of modification, in nanoseconds of Unix time, for an object or directory."""
         raise Unsupported

@@ -67,6 +67,12 @@ class Layer(Driver):
     def rmdir(self, path: str) -> None:
         return self.around("rmdir", path, lambda: self.inner.rmdir(path))
 
+    def make_root(self) -> None:
+        return self.around("make_root", "", self.inner.make_root)
+
+    def remove_root(self) -> None:
+        return self.around("remove_root", "", self.inner.remove_root)
+
     def set_modified(self, path: str, mtime_ns: int) -> None:
         return self.around("set_modified", path, lambda: self.inner.set_modified(path, mtime_ns))
 

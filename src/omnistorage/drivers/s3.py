@@ -182,6 +182,14 @@ class S3Driver(Driver):
         else:
             raise NotFound
 
+    def make_root(self) -> None:
+        if self._bucket:
+            copying.make_bucket(self._client, self._bucket)
+
+    def remove_root(self) -> None:
+        if self._bucket:
+            self._client.request("DELETE", self._bucket)
+
     def set_modified(self, path: str, mtime_ns: int) -> None:
         bucket, key = self._object(path)
         head = self._found(bucket, key)

@@ -144,6 +144,11 @@ class Prefix(Layer):
     def rmdir(self, path: str) -> None:
         super().rmdir(self.outer(path))
 
+    def remove_root(self) -> None:
+        # The root of what is inside holds more than we show.
+        if not self._stem:
+            super().remove_root()
+
     def set_modified(self, path: str, mtime_ns: int) -> None:
         super().set_modified(self.outer(path), mtime_ns)
 

@@ -60,6 +60,12 @@ class Readonly(Layer):
     def rmdir(self, path: str) -> None:
         self._refuse("rmdir", path)
 
+    def make_root(self) -> None:
+        self._refuse("make_root", "")
+
+    def remove_root(self) -> None:
+        self._refuse("remove_root", "")
+
     def set_modified(self, path: str, mtime_ns: int) -> None:
         self._refuse("set_modified", path)
 
