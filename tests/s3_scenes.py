@@ -13,7 +13,7 @@ from omnistorage.drivers.s3 import Options, S3Driver
 from omnistorage.storage import Storage
 from servers import Server
 
-PROVIDERS = {"radosgw": "ceph"}
+PROVIDERS = {"radosgw": "ceph", "radosgw-tls": "ceph", "rclone-tls": "rclone"}
 """What the preset of a server is called, where it has another name."""
 
 

@@ -16,8 +16,12 @@ from omnistorage.layers.retry import Retry
 from omnistorage.layers.timeout import Timeout
 from omnistorage.storage import Storage
 from omnistorage.testing import DriverSuite
+from omnistorage.testing.suite.bodies import Bodies
 from omnistorage.testing.suite.claims import Claims
 from omnistorage.testing.suite.names import CLIMBING
+from omnistorage.testing.suite.objects import Objects
+from omnistorage.testing.suite.ranges import Ranges
+from omnistorage.testing.suite.uploads import Uploads
 from s3_scenes import fresh_bucket
 from servers import Server
 
@@ -41,6 +45,24 @@ class TestRadosgwInSmallPages(DriverSuite):
     def driver(self, radosgw: Server) -> S3Driver:
         # Streams go by one request only if they are short, so that puts go by parts, too.
         return fresh_bucket(radosgw, list_chunk=7, upload_cutoff=6 << 20)
+
+
+class TestRadosgwByTls(Objects, Bodies, Uploads, Ranges):
+    """Where bodies are sealed by the connection, they are not signed as well."""
+
+    @pytest.fixture
+    def driver(self, radosgw_tls: Server) -> S3Driver:
+        return fresh_bucket(radosgw_tls, upload_cutoff=6 << 20)
+
+
+class TestRcloneByTls(Objects, Bodies):
+    limits: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        ["test_object_and_directory_of_one_name", "test_put_below_object"], FILES
+    )
+
+    @pytest.fixture
+    def driver(self, rclone_s3_tls: Server) -> Storage:
+        return Storage(fresh_bucket(rclone_s3_tls), partial(Retry, wait=0.02))
 
 
 class TestVersionsOnRadosgw(Claims):

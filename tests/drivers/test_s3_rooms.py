@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pickle
 from html import escape
+from pathlib import Path
 from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import omnistorage
 from omnistorage.core.address import Address
 from omnistorage.core.errors import (
     NotFound,
@@ -215,6 +217,33 @@ def test_provider_in_the_scheme() -> None:
 
     assert driver.options.provider == "wasabi"
     assert "wasabisys.com" in driver.identity()[1]
+
+
+def test_ways_to_open_a_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By scheme, by option, by rclone's name, by a configured remote: all are the same place."""
+    config = tmp_path / "config.toml"
+    config.write_text(
+        '[remotes.work]\ntype = "s3"\nprovider = "r2"\naccount_id = "0123456789abcdef0123456789abcdef"\n'
+        'access_key_id = "A"\nsecret_access_key = "env:HUSH"\n'
+    )
+    monkeypatch.setenv("HUSH", "hush")
+    monkeypatch.setenv("AWS_REGION", "us-west-2")
+    given = {"account_id": "0123456789abcdef0123456789abcdef", "access_key_id": "A", "secret_access_key": "B"}
+    opened = [
+        omnistorage.open("s3+r2://bucket/p/q", **given),
+        omnistorage.open("s3://bucket/p/q", provider="r2", **given),
+        omnistorage.open("s3://bucket/p/q", provider="Cloudflare", **given),
+        omnistorage.open("work:bucket/p/q", config=config),
+    ]
+    places = {storage.driver.identity() for storage in opened}
+
+    assert places == {
+        ("s3", "https://0123456789abcdef0123456789abcdef.r2.cloudflarestorage.com", "bucket/p/q"),
+    }
+    # The environment speaks of AWS, and R2 has one region only.
+    assert {"/auto/s3/" in storage.link("a").replace("%2F", "/") for storage in opened} == {True}
+    for storage in opened:
+        storage.close()
 
 
 def test_secrets_are_not_shown() -> None:

@@ -15,6 +15,9 @@ from ._s3upload import S3Upload, begin, part_size_for
 from ._s3xml import NAMESPACE, escaped, tagging, tagging_body, text_of, tree
 from ._sigv4 import quote_key
 
+STEP = 512 << 20
+"""Bytes of a part that is copied at least: nothing travels through us, so that large parts cost no memory."""
+
 Place = tuple[str, str]
 """Bucket and key."""
 
@@ -125,8 +128,7 @@ def _by_parts(
     if client.preset.no_part_copy or client.preset.no_multipart:
         raise Unsupported("larger than this service copies")
     size = int(head["content-length"])
-    # Nothing travels through us: the parts may be large.
-    step = part_size_for(client, max(part_size, 512 << 20), size)
+    step = part_size_for(client, max(part_size, STEP), size)
     tags = tags_of(client, source, head, version)
     kept = {"x-amz-tagging": tags} if tags else {}
     upload_id = begin(client, *target, {**client.write_headers(), **kept, **headers})
