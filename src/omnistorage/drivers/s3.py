@@ -35,7 +35,17 @@ from . import _s3upload as parts
 from . import _s3versions as versioning
 from ._s3client import Client
 from ._s3delete import delete_all
-from ._s3metadata import MTIME_HEADER, TAGGING, all_metadata, changed_headers, headers_for, info_of, ns_of, version_of
+from ._s3metadata import (
+    MTIME_HEADER,
+    TAGGING,
+    all_metadata,
+    changed_headers,
+    hashes_of,
+    headers_for,
+    info_of,
+    ns_of,
+    version_of,
+)
 from ._s3options import Options
 from ._s3stream import range_header, stream_of
 from ._s3upload import CheckedStream, S3Upload
@@ -416,8 +426,9 @@ class S3Driver(Driver):
             raise AlreadyExists(exc.message, request_id=exc.request_id) from exc
 
     def _stored(self, path: str, size: int, headers: dict[str, str], found: Mapping[str, str]) -> ObjectInfo:
-        info = info_of(path, found, etag_is_md5=self._client.etag_is_md5, size=size)
-        return ObjectInfo(path, FILE, size, ns_of(headers[MTIME_HEADER]), info.hashes, info.etag, version_of(found))
+        etag = found.get("etag", "").strip('"') or None
+        hashes = hashes_of(etag, found, self._client.etag_is_md5)
+        return ObjectInfo(path, FILE, size, ns_of(headers[MTIME_HEADER]), hashes, etag, version_of(found))
 
 
 DRIVER = S3Driver
