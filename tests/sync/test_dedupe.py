@@ -605,7 +605,7 @@ class Endless(Layer):
         start = page if isinstance(page, int) else 0
         end = min(start + 1000, self._count)
         infos = [
-            ObjectInfo(f"{at:09}", FILE, 10, hashes={"md5": hashlib.md5(b"%d" % (at // 2)).hexdigest()})
+            ObjectInfo(f"{at:09}", FILE, 10, at, hashes={"md5": hashlib.md5(b"%d" % (at // 2)).hexdigest()})
             for at in range(start, end)
         ]
         return Page(infos, end if end < self._count else None)

@@ -18,6 +18,7 @@ from . import _links
 from ._exits import FAILED, NOT_RETRIED, Exit
 
 if TYPE_CHECKING:
+    from omnistorage.core.driver import Driver
     from omnistorage.sync.filters import Filter
 
     from ._console import Console
@@ -73,6 +74,7 @@ def pages(
     *,
     recursive: bool = True,
     brief: bool = False,
+    times: bool = False,
     layers: tuple[LayerMaker, ...] = (),
 ) -> Iterator[Listing]:
     """Open a place and give what the filter selects of it, page by page; an object is a listing of itself.
@@ -86,6 +88,7 @@ def pages(
         console: Where to report.
         recursive: Go into directories.
         brief: Paths and kinds are enough: size and time may be missing where that is cheaper.
+        times: The times of objects are wanted, also where each has to be looked at for that.
         layers: What goes around the storage.
 
     Raises:
@@ -101,7 +104,7 @@ def pages(
                 return
             if storage.features.mkdir:
                 storage.stat("")
-            found, broken = _choose(storage, selection, recursive, brief)
+            found, broken = _choose(storage, selection, recursive, brief, times)
             listing = Listing(storage, "", found, console)
             listing.broken = broken
             yield listing
@@ -176,10 +179,14 @@ def to_write(remote: str, config: str | None, *layers: LayerMaker) -> tuple[Stor
 
 
 def _choose(
-    storage: Storage, selection: Filter | None, recursive: bool, brief: bool
+    storage: Storage, selection: Filter | None, recursive: bool, brief: bool, times: bool
 ) -> tuple[Iterator[Infos], Broken]:
     """Choose the cheapest way to list that gives what is wanted; return it with where failures will be."""
     driver = storage.driver
+    if times or (selection is not None and selection.asks_for_times):
+        from omnistorage.layers.times import told
+
+        driver = told(driver)
     broken: Broken = {}
     if selection is None or selection.is_trivial:
         if recursive:
@@ -187,7 +194,7 @@ def _choose(
         return pages_of(driver, brief=brief), broken
     if not recursive and selection.depth is None:  # a depth that was asked for is one also without -R
         if selection.files is None and not selection.marker_names:
-            return _one_level(storage, selection), broken
+            return _one_level(driver, selection), broken
         selection = selection.max_depth(1)
     from omnistorage.sync.scan import Scan
 
@@ -195,7 +202,7 @@ def _choose(
     return iter(scan), scan.broken
 
 
-def _one_level(storage: Storage, selection: Filter) -> Iterator[Infos]:
+def _one_level(driver: Driver, selection: Filter) -> Iterator[Infos]:
     allows_dir, allows_file = selection.allows_dir, selection.allows_file
     return (
         [
@@ -203,5 +210,5 @@ def _one_level(storage: Storage, selection: Filter) -> Iterator[Infos]:
             for info in infos
             if (allows_dir(info.path) if info.kind is DIR else allows_file(info.path, info.size, info.mtime_ns))
         ]
-        for infos in pages_of(storage.driver)
+        for infos in pages_of(driver)
     )

@@ -75,7 +75,9 @@ def command(
     wanted = kinds(dirs_only, files_only)
     names = letters == "p" and not csv
     _check(letters)
-    with _places.pages(remote, selection, config, console, recursive=recursive, brief=names) as found:
+    with _places.pages(
+        remote, selection, config, console, recursive=recursive, brief=names, times="t" in letters
+    ) as found:
         if names:
             print_names(found, wanted, head=head, tail=tail)
             return

@@ -36,7 +36,7 @@ def command(remote: str, selection: Filter, console: Console, config: str | None
 
     text = formatter("2006-01-02 15:04:05.000000000")
     write = sys.stdout.write
-    with _places.pages(remote, selection, config, console) as found:
+    with _places.pages(remote, selection, config, console, times=True) as found:
         for infos in found:
             write(
                 "".join(

@@ -81,7 +81,8 @@ def command(
     if level > 0:
         depth = selection.depth
         selection = selection.max_depth(level if depth is None else min(level, depth))
-    with _places.pages(remote, selection, config, console) as found:
+    times = look["times"] or look["sort_modtime"] or look["sort"] == "mtime"
+    with _places.pages(remote, selection, config, console, times=times) as found:
         for infos in found:
             for info in infos:
                 if hidden or not (info.path.startswith(".") or "/." in info.path):

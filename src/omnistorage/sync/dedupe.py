@@ -103,7 +103,8 @@ class _Run:
 
     def _find(self) -> None:
         by_content = self._options.by == "content"
-        scan = Scan(self._driver, self._options.filter)
+        # Which is the newest cannot be told from what a listing leaves out.
+        scan = Scan(self._driver, self._options.filter, times=self._options.mode in ("newest", "oldest"))
         hashed = by_content and comes_free(self._driver, self._hash)
         for infos in scan:
             files = [info for info in infos if info.kind is FILE]

@@ -186,6 +186,15 @@ class Filter:
         return self._with(min_size=None, max_size=None, oldest=None, newest=None)
 
     @property
+    def asks_for_times(self) -> bool:
+        """Which files pass depends on their times of modification."""
+        return self._criteria.oldest is not None or self._criteria.newest is not None
+
+    def without_times(self) -> Filter:
+        """Return the part of this filter that asks for no times: what it leaves out need not be looked at."""
+        return self._with(oldest=None, newest=None)
+
+    @property
     def is_trivial(self) -> bool:
         """Everything passes, so that no other question needs to be asked."""
         return self._criteria.depth is None and not self.is_choosy

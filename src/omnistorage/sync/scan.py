@@ -9,6 +9,7 @@ from omnistorage.core.errors import InvalidPath, NotFound, StorageError
 from omnistorage.core.info import DIR, FILE, ObjectInfo
 from omnistorage.core.paths import inside, parent
 from omnistorage.core.walk import pages, walk
+from omnistorage.layers.times import told
 
 from .filters import Filter
 from .marked import Marked
@@ -32,6 +33,8 @@ class Scan:
         metadata: Which of the selected objects are wanted, by their metadata; all if None.
         clashes: Name a directory that stands where a list has a file.
         spelling: Which names mean the same; None if each is a name of its own.
+        times: Tell the time of each object, also where it has to be looked at for that; so it is, too, where the
+            filter asks for times.
 
     Attributes:
         broken: Directory to the error that ended its listing early. What stands below one is not known, and
@@ -54,13 +57,17 @@ class Scan:
         metadata: MetadataFilter | None = None,
         clashes: bool = False,
         spelling: Spelling | None = None,
+        times: bool = False,
     ) -> None:
         self.broken: dict[str, StorageError] = {}
         self.listed = 0
         self._spelling = spelling
         # What is not known, spelled as all of its spellings are.
         self._unknown: set[str] = set()
-        self._driver = driver
+        self._driver = told(driver) if times else driver
+        if chosen.asks_for_times and not times:
+            rest = chosen.without_times()
+            self._driver = told(driver, lambda info: rest.selects(info.path, info.size, None))
         self._filter = chosen
         self._missing_ok = missing_ok
         self._leave_out = leave_out if leave_out is None else self._key(leave_out)
