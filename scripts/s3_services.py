@@ -58,6 +58,7 @@ _WORDS: Final = {
     "no_ranges": "no ranges",
     "no_batch_delete": "deletes one by one",
     "no_if_none_match": "conditional writes",
+    "if_match": "replaces on a condition",
     "no_multipart": "no uploads in parts",
     "no_part_copy": "no copies in parts",
     "equal_parts": "parts of one size",

@@ -307,6 +307,27 @@ class AsyncStorage:
 
     # -- changing ------------------------------------------------------------------------------------------
 
+    async def replace(
+        self,
+        path: Path,
+        data: Content,
+        *,
+        etag: str,
+        content_type: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        modified: datetime | int | None = None,
+    ) -> ObjectInfo:
+        return await self.run(
+            Storage.replace,
+            self,
+            path,
+            data,
+            etag=etag,
+            content_type=content_type,
+            metadata=metadata,
+            modified=modified,
+        )
+
     async def restore(self, path: Path, version: str) -> ObjectInfo:
         return await self.run(Storage.restore, self, path, version)
 

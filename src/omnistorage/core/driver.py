@@ -123,6 +123,7 @@ class Driver:
 
         Raises:
             AlreadyExists: ``options.if_absent``, and there is one.
+            PreconditionFailed: ``options.if_match`` is not the ETag of the object there, or there is none.
             IsADirectory: ``path`` is a directory.
             Truncated: The body gave another number of bytes than its ``size``; nothing was stored.
         """

@@ -1,16 +1,24 @@
-"""What only some services can do, as ``Storage`` offers it: usage, links, forms, versions."""
+"""What only some services can do, as ``Storage`` offers it: usage, conditions, links, forms, versions."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from .options import PutOptions
 from .paths import as_key
+from .streams import as_body
+from .times import as_ns
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from .driver import Driver
     from .info import Form, ObjectInfo, Usage
+    from .streams import Body, ByteStream
+
+    Content = Body | bytes | bytearray | memoryview | ByteStream
 
 Path = str | os.PathLike[str]
 
@@ -30,6 +38,30 @@ class Extras:
             Unsupported: The service does not tell.
         """
         return self.driver.about()
+
+    def replace(
+        self,
+        path: Path,
+        data: Content,
+        *,
+        etag: str,
+        content_type: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        modified: datetime | int | None = None,
+    ) -> ObjectInfo:
+        """Replace an object, if it still has this ETag: who read it, and changed what he read, undoes nobody's work.
+
+        Raises:
+            PreconditionFailed: It is another object by now, or gone.
+            Unsupported: The service cannot do that without a race.
+        """
+        options = PutOptions(
+            content_type=content_type,
+            metadata=dict(metadata or {}),
+            mtime_ns=None if modified is None else as_ns(modified),
+            if_match=etag,
+        )
+        return self.driver.put(as_key(path), as_body(data), options)
 
     def link(self, path: Path, *, method: str = "GET", expires: float = 3600.0) -> str:
         """Return a link by which anybody may read an object for ``expires`` seconds; with PUT, store it.

@@ -33,6 +33,7 @@ class Features(msgspec.Struct, frozen=True):
         ranges: ``get`` with an offset or a length reads only these bytes.
         atomic_put: A reader sees the old or the new object, never a part of one.
         if_absent: ``put`` can refuse to replace, without a race.
+        if_match: ``put`` can refuse to replace anything but the object with a certain ETag, without a race.
         mtime: Keeps the time of modification that ``put`` is given.
         precision: Step of the kept time of modification in nanoseconds.
         metadata: Keeps user metadata.
@@ -71,6 +72,7 @@ class Features(msgspec.Struct, frozen=True):
     ranges: bool = False
     atomic_put: bool = False
     if_absent: bool = False
+    if_match: bool = False
     mtime: bool = False
     precision: int = 1
     metadata: bool = False

@@ -8,10 +8,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn, Self, TypeVar
 
 from .driver import Driver, PutItem, PutResults
-from .errors import StorageError
+from .errors import StorageError, Unsupported
 from .info import ObjectInfo
 from .layer import Layer
-from .streams import ByteStream, descriptor, fill
+from .options import PutOptions
+from .streams import Body, ByteStream, descriptor, fill
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -38,6 +39,11 @@ class Guard(Layer):
         except Exception as exc:
             self.translate("get", path, exc)
         return GuardedStream(self, path, stream)
+
+    def put(self, path: str, body: Body, options: PutOptions) -> ObjectInfo:
+        if options.if_match is not None and not self.features.if_match:
+            raise Unsupported("cannot replace on a condition without a race", op="put", path=path, scheme=self.scheme)
+        return super().put(path, body, options)
 
     def get_version(self, path: str, version: str, offset: int = 0, length: int | None = None) -> ByteStream:
         return GuardedStream(self, path, super().get_version(path, version, offset, length))

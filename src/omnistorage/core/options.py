@@ -28,6 +28,8 @@ class PutOptions(msgspec.Struct, frozen=True, kw_only=True):
             ``metadata`` is what was kept of it.
         private: Directories that have to be made are for their owner only, until they get a mode of their own.
         if_absent: Fail with AlreadyExists rather than replace.
+        if_match: Fail with PreconditionFailed unless the object there has this ETag; None replaces whatever is there.
+            Refused with Unsupported where ``features.if_match`` is false.
         mode: POSIX permission bits to set, or None; ignored by services without them.
         consume: The body's local file is not needed afterwards: it may be renamed rather than copied.
         link: The body's local file will never be written to again: it may get a second hard link rather than be
@@ -45,6 +47,7 @@ class PutOptions(msgspec.Struct, frozen=True, kw_only=True):
     attributes: bool = False
     private: bool = False
     if_absent: bool = False
+    if_match: str | None = None
     mode: int | None = None
     consume: bool = False
     link: bool = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from functools import cache
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -35,6 +35,8 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         no_ranges: Ignores the Range of a GET and sends all.
         no_batch_delete: Has no DeleteObjects.
         no_if_none_match: Is not known to keep an object when a PUT says ``If-None-Match: *``.
+        if_match: How a PUT names the ETag that an object must have to be replaced: ``quoted`` as HTTP has it, or
+            ``bare``; empty where no source says that the condition is kept to.
         no_multipart: Has no uploads in parts.
         no_part_copy: Has no UploadPartCopy.
         no_tags: Has no tags; a request for them may do harm.
@@ -66,6 +68,7 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     no_ranges: bool = False
     no_batch_delete: bool = False
     no_if_none_match: bool = True
+    if_match: Literal["", "quoted", "bare"] = ""
     no_multipart: bool = False
     no_part_copy: bool = False
     no_tags: bool = False

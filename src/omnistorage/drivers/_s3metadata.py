@@ -75,6 +75,18 @@ def headers_for(options: PutOptions, mtime_ns: int) -> dict[str, str]:
     return headers
 
 
+def condition_of(options: PutOptions, how: str = "quoted") -> dict[str, str]:
+    """Return the header that says what must be there, or not, for an object to be stored; none if all is well.
+
+    ``how`` a service wants to have an ETag is what its preset says (``if_match``).
+    """
+    if options.if_absent:
+        return {"if-none-match": "*"}
+    if options.if_match is None:
+        return {}
+    return {"if-match": options.if_match if how == "bare" else f'"{options.if_match}"'}
+
+
 def _add_metadata(headers: dict[str, str], metadata: Mapping[str, str], attributes: bool) -> None:
     for name, value in metadata.items():
         if name == MTIME or (attributes and name == CONTENT_TYPE):

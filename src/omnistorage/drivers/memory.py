@@ -18,7 +18,15 @@ from omnistorage.core.address import Address
 from omnistorage.core.attributes import CONTENT_TYPE, MTIME, as_text
 from omnistorage.core.attributes import from_text as time_of
 from omnistorage.core.driver import Driver, Failures
-from omnistorage.core.errors import AlreadyExists, IsADirectory, NotFound, StorageError, Truncated, Unsupported
+from omnistorage.core.errors import (
+    AlreadyExists,
+    IsADirectory,
+    NotFound,
+    PreconditionFailed,
+    StorageError,
+    Truncated,
+    Unsupported,
+)
 from omnistorage.core.features import Features
 from omnistorage.core.info import DIR, FILE, ObjectInfo, Page, Usage
 from omnistorage.core.options import PutOptions, from_text
@@ -49,6 +57,7 @@ class MemoryDriver(Driver):
         ranges=True,
         atomic_put=True,
         if_absent=True,
+        if_match=True,
         mtime=True,
         precision=1,
         metadata=True,
@@ -229,9 +238,13 @@ class _Space:
         )
         with self.lock:
             if path not in self.objects:
+                if options.if_match is not None:
+                    raise PreconditionFailed
                 insort(self.keys, path)
             elif options.if_absent:
                 raise AlreadyExists
+            elif options.if_match not in (None, self.objects[path].info.etag):
+                raise PreconditionFailed
             self.objects[path] = _Object(data, info)
         return info
 

@@ -40,6 +40,7 @@ from ._s3metadata import (
     TAGGING,
     all_metadata,
     changed_headers,
+    condition_of,
     hashes_of,
     headers_for,
     info_of,
@@ -88,6 +89,7 @@ class S3Driver(Driver):
         self.features = msgspec.structs.replace(
             type(self).features,
             if_absent=not client.preset.no_if_none_match,
+            if_match=bool(client.preset.if_match),
             atomic_put=client.preset.name not in _BY_FILE,
             hashes=frozenset({"md5"}) if client.etag_is_md5 else frozenset(),
             versions=self.options.versioned,
@@ -154,7 +156,7 @@ class S3Driver(Driver):
         # By one request, where a condition has to hold: few services know one at the end of an upload.
         # So does whatever gets an ETag that says nothing of its bytes: parts have checksums of their own.
         whole = size <= self.options.upload_cutoff and self._client.etag_is_md5
-        if options.if_absent or not self.features.upload or whole:
+        if condition_of(options) or not self.features.upload or whole:
             return self._put_stream(bucket, key, path, body, size, headers, options)
         return self._put_parts(bucket, key, path, body, size, headers, options)
 
@@ -231,6 +233,8 @@ class S3Driver(Driver):
     def begin_upload(self, path: str, options: PutOptions, size: int | None = None) -> Upload:
         bucket, key = self._object(path)
         self._refuse_no_parts()
+        if options.if_match is not None:
+            raise Unsupported("a condition on what is replaced holds for an object that is sent as a whole")
         part_size = parts.part_size_for(self._client, self.options.part_size, size)
         return self._begin(bucket, key, path, self._new_headers(options), options, part_size)
 
@@ -377,7 +381,7 @@ class S3Driver(Driver):
             if len(first) < self.options.part_size:
                 body.check()
                 return self._put_data(bucket, key, path, first, headers, options)
-            if not self.features.upload:
+            if not self.features.upload or options.if_match is not None:
                 with parts.spooled(body, stream, first) as sized:
                     return self.put(path, sized, options)
             upload = self._begin(bucket, key, path, headers, options, self.options.part_size)
@@ -418,12 +422,17 @@ class S3Driver(Driver):
     def _store(
         self, bucket: str, key: str, headers: dict[str, str], data: Any, options: PutOptions
     ) -> Mapping[str, str]:
-        if options.if_absent:
-            headers["if-none-match"] = "*"
+        sent = {**headers, **condition_of(options, self._client.preset.if_match)}
         try:
-            return self._client.request("PUT", bucket, key, headers=headers, body=data, unsigned=True).headers
+            return self._client.request("PUT", bucket, key, headers=sent, body=data, unsigned=True).headers
         except PreconditionFailed as exc:
+            if not options.if_absent:
+                raise
             raise AlreadyExists(exc.message, request_id=exc.request_id) from exc
+        except NotFound as exc:
+            if options.if_match is None or "NoSuchBucket" in exc.message:
+                raise
+            raise PreconditionFailed("there is no such object any more", request_id=exc.request_id) from exc
 
     def _stored(self, path: str, size: int, headers: dict[str, str], found: Mapping[str, str]) -> ObjectInfo:
         etag = found.get("etag", "").strip('"') or None

@@ -29,6 +29,7 @@ _OFF = (
     "delete_many",
     "set_metadata",
     "if_absent",
+    "if_match",
 )
 
 

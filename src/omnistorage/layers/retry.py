@@ -12,7 +12,8 @@ Verbs are whole or nothing and can be repeated, but an answer can be lost after 
 
 * ``delete``, ``rmdir`` and ``abort``: a NotFound after a lost answer means done;
 * ``move``: done if ``src`` is gone and ``dst`` is there; ``finish``: done if an object of that size is there;
-* ``put`` with ``if_absent``: AlreadyExists, with words that it may be our own object, since nobody can know.
+* ``put`` with ``if_absent`` or ``if_match``: AlreadyExists or PreconditionFailed, with words that it may be our
+  own object, since nobody can know.
 
 A body that can be read only once is not sent again: the error of the first attempt is raised. Neither is one whose
 source failed: the storage it comes from has retries of its own.
@@ -30,7 +31,14 @@ from typing import Any, Final, TypeVar
 
 from omnistorage.core.bucket import TokenBucket
 from omnistorage.core.driver import Driver, Failures
-from omnistorage.core.errors import AlreadyExists, NotFound, RateLimited, StorageError, Unsupported
+from omnistorage.core.errors import (
+    AlreadyExists,
+    NotFound,
+    PreconditionFailed,
+    RateLimited,
+    StorageError,
+    Unsupported,
+)
 from omnistorage.core.info import FILE, ObjectInfo
 from omnistorage.core.layer import Layer, LayeredUpload
 from omnistorage.core.options import PutOptions
@@ -338,8 +346,8 @@ def _gone(exc: StorageError, tries: Tries) -> None:
 
 
 def _note_if_ours(exc: StorageError, tries: Tries) -> None:
-    if tries.lost is not None and isinstance(exc, AlreadyExists):
-        exc.message = "already exists; perhaps stored by an earlier attempt, the answer to which was lost"
+    if tries.lost is not None and isinstance(exc, AlreadyExists | PreconditionFailed):
+        exc.message = f"{exc.says}; perhaps stored by an earlier attempt, the answer to which was lost"
         exc.__cause__ = tries.lost
 
 

@@ -6,7 +6,14 @@ import hashlib
 
 import pytest
 
-from omnistorage.core.errors import AlreadyExists, InvalidPath, IsADirectory, NotFound, Unsupported
+from omnistorage.core.errors import (
+    AlreadyExists,
+    InvalidPath,
+    IsADirectory,
+    NotFound,
+    PreconditionFailed,
+    Unsupported,
+)
 from omnistorage.core.info import DIR, FILE
 from omnistorage.storage import Storage
 from omnistorage.testing.bodies import pattern
@@ -224,6 +231,36 @@ class Objects(Suite):
             assert nothing_at(storage, "new")
 
         assert storage.read_bytes("old") == b"old"
+
+    def test_replace(self, storage: Storage) -> None:
+        """An object is replaced if it is still the one that was meant, or it stays; other services refuse."""
+        old = storage.write_bytes("a", b"old")
+        if not storage.features.if_match:
+            with pytest.raises(Unsupported):
+                storage.replace("a", b"new", etag="x")
+            assert storage.read_bytes("a") == b"old"
+            return
+        assert old.etag is not None
+        new = storage.replace("a", b"new", etag=old.etag)
+        for path, data, etag in (("a", b"late", old.etag), ("none", b"x", old.etag)):
+            with pytest.raises(PreconditionFailed):
+                storage.replace(path, data, etag=etag)
+
+        assert storage.read_bytes("a") == b"new"
+        assert storage.stat("a").etag == new.etag
+        assert nothing_at(storage, "none")
+
+    def test_replace_has_one_winner(self, storage: Storage) -> None:
+        """Of several threads that replace what they have read, exactly one does."""
+        if not storage.features.if_match:
+            pytest.skip("needs features.if_match")
+        etag = storage.write_bytes("prize", b"old").etag or ""
+        contents = [pattern(2000, seed) for seed in range(self.threads)]
+        results = together(self.threads, lambda n: storage.replace("prize", contents[n], etag=etag))
+        winners = [n for n, result in enumerate(results) if not isinstance(result, Exception)]
+
+        assert len(winners) == 1
+        assert storage.read_bytes("prize") == contents[winners[0]]
 
     def test_if_absent_has_one_winner(self, storage: Storage) -> None:
         """Of several threads that store at once if there is nothing, exactly one does."""
