@@ -50,6 +50,7 @@ from ._s3metadata import (
 from ._s3options import Options
 from ._s3stream import range_header, stream_of
 from ._s3upload import CheckedStream, S3Upload
+from ._s3xml import fits_xml
 
 __all__ = ["DRIVER", "Options", "S3Driver"]
 
@@ -90,6 +91,7 @@ class S3Driver(Driver):
             type(self).features,
             if_absent=not client.preset.no_if_none_match,
             if_match=bool(client.preset.if_match),
+            ranges=not client.preset.no_ranges,
             atomic_put=client.preset.name not in _BY_FILE,
             hashes=frozenset({"md5"}) if client.etag_is_md5 else frozenset(),
             versions=self.options.versioned,
@@ -147,7 +149,7 @@ class S3Driver(Driver):
 
     def put(self, path: str, body: Body, options: PutOptions) -> ObjectInfo:
         bucket, key = self._object(path)
-        headers = self._new_headers(options)
+        headers = self._new_headers(key, options)
         size = body.size
         if size is None:
             return self._put_unsized(bucket, key, path, body, headers, options)
@@ -236,7 +238,7 @@ class S3Driver(Driver):
         if options.if_match is not None:
             raise Unsupported("a condition on what is replaced holds for an object that is sent as a whole")
         part_size = parts.part_size_for(self._client, self.options.part_size, size)
-        return self._begin(bucket, key, path, self._new_headers(options), options, part_size)
+        return self._begin(bucket, key, path, self._new_headers(key, options), options, part_size)
 
     def resume_upload(self, path: str, token: str, options: PutOptions) -> Upload:
         bucket, key = self._object(path)
@@ -344,7 +346,9 @@ class S3Driver(Driver):
             raise NotFound
         return head
 
-    def _new_headers(self, options: PutOptions) -> dict[str, str]:
+    def _new_headers(self, key: str, options: PutOptions) -> dict[str, str]:
+        if self._client.preset.no_url_encoding and not fits_xml(key):
+            raise InvalidPath("a listing of this service cannot say such a key")
         if options.if_absent and not self.features.if_absent:
             raise Unsupported("this service cannot refuse to replace without a race")
         # Always a time of our own: that of the service has seconds only, and is not in its answer.
