@@ -44,7 +44,7 @@ def start(nursery: Nursery) -> list[Server]:
     nursery.start(["ceph-osd", *config, "-f", "-i", "0"])
     files = certify(folder)
     keys = ["--access-key", "testkey", "--secret", "testsecret123"]
-    user = ["user", "create", "--uid", "test", "--display-name", "test", *keys]
+    user = ["user", "create", "--uid", "test", "--display-name", "test", *keys, "--max-buckets", "0"]
     nursery.run(["radosgw-admin", *config, "-n", "client.rgw", *user])
     nursery.start(["radosgw", *config, "-f", "-n", "client.rgw"])
     nursery.wait(lambda: listens(plain), lambda: listens(tls))
