@@ -1,5 +1,3 @@
-"""Which omnistorage this is; a file of its own, so that every room can say so."""
+"""Which omnistorage this is; a file of its own, which imports nothing, so that every room can say so."""
 
-from typing import Final
-
-__version__: Final = "0.1.0"
+__version__ = "0.1.0"
