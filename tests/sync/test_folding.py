@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from caseless import Caseless
@@ -88,6 +88,8 @@ def _twins(tree: Tree, *, case: bool = False) -> bool:
 
 
 @given(path_lists, path_lists)
+@example([f"{NFC}/{NFD}"], [f"{NFC}/{NFC}"])
+@example([f"{NFD}/{NFD}"], [f"{NFD}/a", f"{NFD}/{NFC}"])
 @settings(max_examples=200)
 def test_again_does_nothing(here: list[str], there: list[str]) -> None:
     """A second run changes nothing, and a check misses nothing of the source."""

@@ -176,6 +176,7 @@ class _Level:
         self._folding = folding
         self._spelling = folding.spelling
         self._there = there
+        self._holds_dst = False
 
     def __iter__(self) -> Iterator[Pair | _Level]:
         for one in self.pairs:
@@ -232,7 +233,10 @@ class _Level:
                         folder.waiting = Spool()
                     folder.waiting.append(one)
                     return
+                # The destination may be over, but its last entry is held here until those before it have passed.
+                held, self._holds_dst = self._holds_dst, self._holds_dst or one[1] is not None
                 yield from self._settle(folder)
+                self._holds_dst = held
             elif end < 0:
                 yield one
                 return
@@ -255,7 +259,7 @@ class _Level:
 
     def _meets_none(self, folder: _Folder) -> bool:
         """Say whether a name of the source need not wait: the destination has ended, and nothing of it waits."""
-        if not self._there.over or folder.holds_dst or folder.sides != _SRC:
+        if not self._there.over or self._holds_dst or folder.holds_dst or folder.sides != _SRC:
             return False
         if self._folding.apart or self._folding.quiet:
             return True
