@@ -32,6 +32,7 @@ from .streams import Body, ByteStream, Upload
 
 if TYPE_CHECKING:
     from .address import Address
+    from .placed import Placed
 
 
 Failures = list[StorageError | None]
@@ -170,6 +171,16 @@ class Driver:
 
         Raises:
             NotFound: There is no ``src``.
+        """
+        raise Unsupported
+
+    def copy_from(self, source: Placed, dst: str) -> ObjectInfo:
+        """Copy an object of another storage of this service within the service, as ``copy`` does.
+
+        Raises:
+            NotFound: There is no such object.
+            SourceChanged: It has another ETag than ``source`` says.
+            Unsupported: It is of another service, or whoever asks has other credentials there.
         """
         raise Unsupported
 

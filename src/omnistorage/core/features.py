@@ -35,6 +35,7 @@ class Features(msgspec.Struct, frozen=True):
         if_absent: ``put`` can refuse to replace, without a race.
         if_match: ``put`` can refuse to replace anything but the object with a certain ETag, without a race.
         mtime: Keeps the time of modification that ``put`` is given.
+        listed_mtime: A listing tells that time, too; else only ``stat`` does.
         precision: Step of the kept time of modification in nanoseconds.
         metadata: Keeps user metadata.
         listed_metadata: A listing gives the whole user metadata for free.
@@ -74,6 +75,7 @@ class Features(msgspec.Struct, frozen=True):
     if_absent: bool = False
     if_match: bool = False
     mtime: bool = False
+    listed_mtime: bool = True
     precision: int = 1
     metadata: bool = False
     listed_metadata: bool = False

@@ -10,6 +10,7 @@ from .errors import StorageError
 from .features import Features
 from .info import Form, ObjectInfo, Page, Usage
 from .options import PutOptions
+from .placed import Placed
 from .streams import Body, ByteStream, Upload
 
 T = TypeVar("T")
@@ -57,6 +58,9 @@ class Layer(Driver):
 
     def copy(self, src: str, dst: str) -> ObjectInfo:
         return self.around("copy", src, lambda: self.inner.copy(src, dst))
+
+    def copy_from(self, source: Placed, dst: str) -> ObjectInfo:
+        return self.around("copy_from", dst, lambda: self.inner.copy_from(source, dst))
 
     def move(self, src: str, dst: str) -> ObjectInfo:
         return self.around("move", src, lambda: self.inner.move(src, dst))

@@ -23,17 +23,31 @@ Place = tuple[str, str]
 
 
 def copy(
-    client: Client, source: Place, target: Place, path: str, part_size: int, version: str | None = None
+    client: Client,
+    source: Place,
+    target: Place,
+    path: str,
+    part_size: int,
+    version: str | None = None,
+    *,
+    etag: str | None = None,
 ) -> ObjectInfo:
     """Copy an object (or one version of it) with all that is kept beside its bytes.
 
     It goes by parts if it is too large for one request.
+
+    Raises:
+        SourceChanged: It does not have the ``etag`` any more.
     """
     refuse_no_copy(client)
     headers = {**client.write_headers(), **_source_key(client), "x-amz-copy-source": _named(source, version)}
+    if etag is not None:
+        headers["x-amz-copy-source-if-match"] = f'"{etag}"'
     try:
         answer = client.request("PUT", *target, headers=headers)
         data = client.checked(answer, target[0])
+    except PreconditionFailed as exc:
+        raise SourceChanged("the object was replaced meanwhile", request_id=exc.request_id) from exc
     except StorageError as exc:
         # There is no code for "too large": whether it is that is asked only then.
         if not _may_be_size(exc):
@@ -42,10 +56,12 @@ def copy(
         head = client.request("HEAD", *source, query, headers=client.key_headers).headers
         if int(head.get("content-length", "0")) <= client.preset.max_copy:
             raise
+        if etag is not None and head.get("etag", "").strip('"') != etag:
+            raise SourceChanged("the object was replaced meanwhile") from exc
         headers = changed_headers(head, None, None)
         return _by_parts(client, source, target, path, head, headers, part_size, version)
-    etag = text_of(tree(data), "ETag").strip('"') or None
-    return ObjectInfo(path, FILE, etag=etag, version=version_of(answer.headers))
+    copied = text_of(tree(data), "ETag").strip('"') or None
+    return ObjectInfo(path, FILE, etag=copied, version=version_of(answer.headers))
 
 
 def replace(

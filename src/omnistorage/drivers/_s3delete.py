@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import md5
 from itertools import groupby
 
@@ -21,18 +21,18 @@ _Placed = tuple[int, str, str]
 """Index, bucket and key."""
 
 
-def delete_all(client: Client, places: Sequence[tuple[str, str] | StorageError], paths: Sequence[str]) -> Failures:
+def delete_all(client: Client, place_of: Callable[[str], tuple[str, str]], paths: Sequence[str]) -> Failures:
     """Delete objects; the answer has an error or None for each. What is not there counts as deleted."""
-    results: Failures = [None] * len(places)
+    results: Failures = [None] * len(paths)
     wanted: list[_Placed] = []
-    for index, place in enumerate(places):
-        if isinstance(place, IsADirectory):
+    for index, path in enumerate(paths):
+        try:
+            wanted.append((index, *place_of(path)))
+        except IsADirectory:
             # No object can stand there, so that there is none to delete.
             continue
-        if isinstance(place, StorageError):
-            results[index] = place
-        else:
-            wanted.append((index, *place))
+        except StorageError as exc:
+            results[index] = exc
     single = [one for one in wanted if client.preset.no_batch_delete or not fits_xml(one[2])]
     together = [one for one in wanted if not client.preset.no_batch_delete and fits_xml(one[2])]
     for index, bucket, key in single:

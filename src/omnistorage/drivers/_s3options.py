@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
+from omnistorage.core.errors import Unsupported
+from omnistorage.core.placed import Placed
 from omnistorage.core.redact import redacted
 
 
@@ -89,3 +91,28 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             if (value := getattr(self, field.name)) != field.default
         )
         return f"Options({shown})"
+
+
+_HOLDER: Final = (
+    "access_key_id",
+    "secret_access_key",
+    "session_token",
+    "profile",
+    "env_auth",
+    "anonymous",
+    "sse_customer_key",
+)
+
+
+def same_service(source: Placed, service: tuple[str, ...], options: Options) -> tuple[str, str]:
+    """Return bucket and key of an object of another storage that asks in the name of the same account.
+
+    Raises:
+        Unsupported: It is of another service or account, or was encrypted with another key (SSE-C).
+    """
+    others = source.settings
+    same = isinstance(others, Options) and all(getattr(others, name) == getattr(options, name) for name in _HOLDER)
+    if source.service != service or not same:
+        raise Unsupported("the service copies what it holds itself, for one and the same account")
+    bucket, _, key = source.path.partition("/")
+    return bucket, key

@@ -21,7 +21,7 @@ from omnistorage.core.info import FILE, ObjectInfo
 from omnistorage.core.streams import CHUNK, Body, ByteStream, FileBody, Upload, copy_stream, read_all, read_exactly
 
 from ._s3client import Client
-from ._s3metadata import iso_time, version_of
+from ._s3metadata import is_md5, iso_time, version_of
 from ._s3xml import completion, parts, text_of, tree, uploads
 
 if TYPE_CHECKING:
@@ -116,9 +116,17 @@ class S3Upload(Upload):
         except PreconditionFailed as exc:
             raise AlreadyExists(exc.message, request_id=exc.request_id) from exc
         self._over = True
-        etag = text_of(tree(data), "ETag").strip('"') or None
+        etag = text_of(tree(data), "ETag").strip('"') or self._worked_out([etag for _, (_, etag) in found])
         size = sum(length for _, (length, _) in found)
         return ObjectInfo(self._path, FILE, size, self._mtime_ns, etag=etag, version=version_of(answer.headers))
+
+    def _worked_out(self, etags: list[str]) -> str | None:
+        """Return the ETag that S3 gives to these parts; one service does not tell it in its answer."""
+        plain = [etag.strip('"') for etag in etags]
+        if not self._client.etag_is_md5 or not all(map(is_md5, plain)):
+            return None
+        whole = md5(bytes.fromhex("".join(plain)), usedforsecurity=False)
+        return f"{whole.hexdigest()}-{len(plain)}"
 
     def fill(self, body: Body, stream: ByteStream, first: bytes, size: int | None = None) -> ObjectInfo:
         """Store what ``first`` and a stream have, one part after the other, and finish.

@@ -20,12 +20,12 @@ from omnistorage.core.errors import (
     NotEmpty,
     NotFound,
     PreconditionFailed,
-    StorageError,
     Unsupported,
 )
 from omnistorage.core.features import Features
 from omnistorage.core.info import DIR, FILE, Form, ObjectInfo, Page, Usage
 from omnistorage.core.options import PutOptions, from_text
+from omnistorage.core.placed import Placed
 from omnistorage.core.streams import Body, ByteStream, Upload, read_exactly
 
 from . import _s3copy as copying
@@ -47,7 +47,7 @@ from ._s3metadata import (
     ns_of,
     version_of,
 )
-from ._s3options import Options
+from ._s3options import Options, same_service
 from ._s3stream import range_header, stream_of
 from ._s3upload import CheckedStream, S3Upload
 from ._s3xml import fits_xml
@@ -73,6 +73,7 @@ class S3Driver(Driver):
         atomic_put=True,
         if_absent=True,
         mtime=True,
+        listed_mtime=False,
         precision=1,
         metadata=True,
         applies=frozenset({MTIME, CONTENT_TYPE}),
@@ -176,6 +177,10 @@ class S3Driver(Driver):
         (bucket, key), target = self._object(src), self._object(dst)
         return copying.copy(self._client, (bucket, key), target, dst, self.options.part_size)
 
+    def copy_from(self, source: Placed, dst: str) -> ObjectInfo:
+        target, place = self._object(dst), same_service(source, self.identity()[:-1], self.options)
+        return copying.copy(self._client, place, target, dst, self.options.part_size, etag=source.etag)
+
     def mkdir(self, path: str) -> None:
         bucket, key = self._at(path)
         if self._bucket:
@@ -230,7 +235,7 @@ class S3Driver(Driver):
         return self.stat(path)
 
     def delete_many(self, paths: Sequence[str]) -> Failures:
-        return delete_all(self._client, [self._object_or_error(path) for path in paths], paths)
+        return delete_all(self._client, self._object, paths)
 
     def begin_upload(self, path: str, options: PutOptions, size: int | None = None) -> Upload:
         bucket, key = self._object(path)
@@ -320,12 +325,6 @@ class S3Driver(Driver):
         if len(key) > _MAX_KEY // 4 and len(key.encode("utf-8", "surrogateescape")) > _MAX_KEY:
             raise InvalidPath(f"a key has {_MAX_KEY} bytes at most")
         return bucket, key
-
-    def _object_or_error(self, path: str) -> tuple[str, str] | StorageError:
-        try:
-            return self._object(path)
-        except StorageError as exc:
-            return exc
 
     def _open(self, path: str, offset: int, length: int | None, query: tuple[tuple[str, str], ...]) -> ByteStream:
         bucket, key = self._object(path)

@@ -26,6 +26,7 @@ from omnistorage.core.info import DIR, Form, ObjectInfo, Page
 from omnistorage.core.layer import Layer, LayeredUpload
 from omnistorage.core.options import PutOptions
 from omnistorage.core.paths import join
+from omnistorage.core.placed import Placed
 from omnistorage.core.streams import Body, ByteStream, Upload
 from omnistorage.core.walk import Infos, walk
 from omnistorage.core.wrapped import R, WrappedStream
@@ -134,6 +135,9 @@ class Prefix(Layer):
 
     def copy(self, src: str, dst: str) -> ObjectInfo:
         return self._info(super().copy(self._object("copy", src), self._object("copy", dst)))
+
+    def copy_from(self, source: Placed, dst: str) -> ObjectInfo:
+        return self._info(super().copy_from(source, self._object("copy_from", dst)))
 
     def move(self, src: str, dst: str) -> ObjectInfo:
         return self._info(super().move(self._object("move", src), self._object("move", dst)))

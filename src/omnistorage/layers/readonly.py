@@ -17,6 +17,7 @@ from omnistorage.core.errors import ReadOnly
 from omnistorage.core.info import Form, ObjectInfo
 from omnistorage.core.layer import Layer
 from omnistorage.core.options import PutOptions
+from omnistorage.core.placed import Placed
 from omnistorage.core.streams import Body, Upload
 
 _OFF = (
@@ -51,6 +52,9 @@ class Readonly(Layer):
 
     def copy(self, src: str, dst: str) -> ObjectInfo:
         self._refuse("copy", dst)
+
+    def copy_from(self, source: Placed, dst: str) -> ObjectInfo:
+        self._refuse("copy_from", dst)
 
     def move(self, src: str, dst: str) -> ObjectInfo:
         self._refuse("move", src)

@@ -45,6 +45,13 @@ def known_hashes_differ(src: ObjectInfo, dst: ObjectInfo) -> bool | None:
     return None
 
 
+def same_time(src: ObjectInfo, dst: ObjectInfo, policy: Policy) -> bool:
+    """Say whether two objects are known to have one size and one time of modification."""
+    told = src.mtime_ns is not None and dst.mtime_ns is not None
+    sized = policy.ignore_size or (src.size is not None and src.size == dst.size)
+    return policy.has_times and told and sized and not _newer(src, dst, policy)
+
+
 def wants_touch(src: ObjectInfo, dst: ObjectInfo, policy: Policy) -> bool:
     """Say whether objects of equal content are to get the same time of modification."""
     if policy.compare is not Compare.MTIME or not policy.touch or not policy.has_times:

@@ -46,8 +46,12 @@ class Fingerprint(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 def seal(src: Fingerprint, dst: Fingerprint) -> bytes:
-    """Return 16 bytes that stand for this pair of versions and for no other."""
-    text = f"{src.size} {src.mtime_ns} {src.etag!r} {dst.size} {dst.mtime_ns} {dst.etag!r}"
+    """Return 16 bytes that stand for this pair of versions and for no other.
+
+    Where there is an etag, it counts alone: a time that one answer tells and another does not makes no difference.
+    """
+    one, two = (None if of.etag is not None else of.mtime_ns for of in (src, dst))
+    text = f"{src.size} {one} {src.etag!r} {dst.size} {two} {dst.etag!r}"
     return xxh3_128_digest(text.encode("utf-8", "backslashreplace"))
 
 

@@ -1,6 +1,7 @@
 """Which files a job has below the state folder, and the order that it was given.
 
-``jobs/ID.lock`` is its lock with owner and progress, ``ID.json`` the order, ``ID.db`` what it remembers.
+``jobs/ID.lock`` is its lock with owner and progress, ``ID.json`` the order, ``ID.db`` what it remembers. Of a job
+that is done, ``ID.known`` may stay: what was found to be equal, where listings tell no times.
 """
 
 from __future__ import annotations
@@ -63,6 +64,7 @@ class JobFiles:
         lock: Path of the lock.
         order: Path of the order.
         store: Path of what it remembers.
+        marks: Path of that between two runs, where nothing is left but what is known to be equal.
     """
 
     def __init__(self, state: str, id: str) -> None:
@@ -70,6 +72,7 @@ class JobFiles:
         self.lock = os.path.join(self.folder, f"{id}.lock")
         self.order = os.path.join(self.folder, f"{id}.json")
         self.store = os.path.join(self.folder, f"{id}.db")
+        self.marks = os.path.join(self.folder, f"{id}.known")
 
     def acquire(self) -> JobLock:
         """Take the lock of the job, making the folder, which only its owner may read.
@@ -113,12 +116,27 @@ class JobFiles:
         """Say whether it remembers anything."""
         return os.path.exists(self.store)
 
-    def remove(self) -> None:
-        """Remove all but the lock; only for who holds it.
+    def adopt_marks(self) -> bool:
+        """Say whether marks were kept of a run that was done, and go on with them; only for who holds the lock."""
+        if self.has_store() or not os.path.exists(self.marks):
+            return False
+        try:
+            os.replace(self.marks, self.store)
+        except OSError:
+            return False
+        return True
+
+    def remove(self, *, keep_marks: bool = False) -> None:
+        """Remove all but the lock (and what is known to be equal, if wanted); only for who holds it.
 
         Raises:
             OSError: A file cannot be removed.
         """
+        with suppress(FileNotFoundError):
+            if keep_marks:
+                os.replace(self.store, self.marks)
+            else:
+                os.unlink(self.marks)
         for suffix in DATABASE:
             _unlink(self.store + suffix)
         _unlink(self.order)

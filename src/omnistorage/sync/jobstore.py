@@ -134,12 +134,13 @@ class JobStore:
         sql = "SELECT path, message FROM failures WHERE run != ? AND path >= ? ORDER BY path LIMIT 1000"
         return self._db.execute(sql, (self._run, after)).fetchall()
 
-    def finish(self) -> None:
-        """Keep of this run what failed in it, and of those before nothing but uploads."""
+    def finish(self, *, marks: bool = False) -> None:
+        """Keep of this run what failed in it (and its ``marks``), and of those before nothing but uploads."""
         with self._transaction():
-            self._db.execute("DELETE FROM marks")
+            if not marks:
+                self._db.execute("DELETE FROM marks")
+                self.has_marks = False
             self._db.execute("DELETE FROM failures WHERE run != ?", (self._run,))
-            self.has_marks = False
 
     def close(self) -> None:
         """Close the file; a second call does nothing."""

@@ -77,6 +77,8 @@ class Journal(JobMemory):
         id: Name of the job.
         boot: What the kernel calls its present life, or empty.
         before: What the last run of the job left, if it did not end well; its state is ``running`` if it was killed.
+        lasting: Marks of equal content are kept for the next run also if this one is done: where listings tell no
+            times, they are what tells that an object need not be read again.
         lost: Another machine has taken the job over, as this one gave no sign of life for two minutes.
     """
 
@@ -162,6 +164,8 @@ class Journal(JobMemory):
         super().__init__(id, files, run, boot, warn)
         self.before: Record | None = None if lock is None else lock.before
         self.lost = False
+        self.lasting = files is not None and files.adopt_marks()
+        self._can_know = self._on_disk = self._on_disk or self.lasting
         self._held = lock
         self._objects = self._bytes = 0
         self._over = threading.Event()
@@ -176,8 +180,8 @@ class Journal(JobMemory):
         """Say that the run came to its end.
 
         If all is done, the journal is deleted. Else it stays: with the paths that failed, with uploads that are left,
-        and if a limit ended the run, as one that was interrupted. Marks are kept only for the last: who compares
-        contents once more after a whole run means it.
+        and if a limit ended the run, as one that was interrupted. Marks are kept only for the last, as who compares
+        contents once more after a whole run means it; and where they are ``lasting``.
         """
         failures = self._failed
         if result is not None:
@@ -188,12 +192,14 @@ class Journal(JobMemory):
             if self._held is None:
                 return
             left = bool(self._saved) or bool(self._with_store(lambda store: store.uploads(), None))
+            self.flush()
             if not failures and not limited and not left:
+                if self.lasting:
+                    self._with_store(lambda store: store.finish(marks=True), None)
                 self._end(remove=True)
                 return
-            self.flush()
             if not limited:
-                self._with_store(lambda store: store.finish(), None)
+                self._with_store(lambda store: store.finish(marks=self.lasting), None)
             self._end(state="interrupted" if limited or not failures else "failed", failures=failures)
 
     def close(self) -> None:
@@ -231,7 +237,7 @@ class Journal(JobMemory):
         try:
             try:
                 if remove and not self.lost:
-                    files.remove()
+                    files.remove(keep_marks=self.lasting)
             finally:
                 if restore:
                     lock.restore(**uploads)

@@ -11,7 +11,7 @@ import msgspec
 
 from omnistorage.core.crossing import same_object
 from omnistorage.core.driver import Driver
-from omnistorage.core.errors import NotADirectory, NotFound, StorageError
+from omnistorage.core.errors import NotADirectory, StorageError
 from omnistorage.core.info import DIR, ObjectInfo
 from omnistorage.layers.alias import Alias
 from omnistorage.storage import Storage
@@ -19,6 +19,7 @@ from omnistorage.storage import Storage
 from .accounts import Accounts
 from .attributes import Attributes
 from .backup import Backup
+from .closer import times_untold
 from .elsewhere import Elsewhere
 from .execute import Execution, is_cancelled, lost
 from .filters import Filter
@@ -202,6 +203,8 @@ class Run:
         admission = Admission(options.max_transfer, options.cutoff, options.max_duration)
         large = Large(self._dst, options.part_cutoff, options.part_streams, self.uploads or self.journal)
         self.kept = large.kept
+        if self.journal is not None and times_untold(self._src, self._dst, self.policy):
+            self.journal.lasting = True
         transfer = Transfer(
             self._src,
             self._dst,
@@ -255,8 +258,8 @@ class Run:
     def _plan(self) -> Iterable[Action]:
         if self._given is not None:
             return self._given
-        src_info = self._root(self._src)
-        if src_info is not None and src_info.kind is not DIR:
+        # Where there are no real directories, nothing more is known of the root than its listing tells.
+        if self._src.features.mkdir and self._src.stat("").kind is not DIR:
             raise NotADirectory(scheme=self._src.scheme)
         actions: Iterable[Action] = decide(self._pairs(), self.policy, self._totals, every=self._options.every)
         actions = chain(actions, self._sides.clashes())
@@ -344,15 +347,6 @@ class Run:
         return Elsewhere(
             self._src, [one.driver for one in compare_with], [one.driver for one in copy_from], self.policy
         )
-
-    def _root(self, driver: Driver) -> ObjectInfo | None:
-        """Describe the root of the source; services without directories may not know it."""
-        try:
-            return driver.stat("")
-        except NotFound:
-            if driver.features.mkdir:
-                raise
-            return None
 
     def _counted(self, actions: Iterable[Action]) -> Iterator[Action]:
         totals = self._totals

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from omnistorage.core.driver import Driver
 from omnistorage.core.info import ObjectInfo
+from omnistorage.layers.times import told
 
 from .filters import Filter
 from .folding import Folding
@@ -108,6 +109,9 @@ class Sides:
     @classmethod
     def of_run(cls, src: Driver, dst: Driver, options: Options, *, leave_out: str | None, deleting: bool) -> Sides:
         """Return the sides of a run."""
+        if options.update:
+            # Whether something is newer cannot be left to the content.
+            src, dst = told(src), told(dst)
         return cls(
             src,
             dst,

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from omnistorage.core.content import digest, same_content, same_streams
+from omnistorage.core.content import same_content
 from omnistorage.core.driver import Driver, PutItem
 from omnistorage.core.errors import Cancelled, Corrupted, NotFound, PermissionDenied, StorageError
-from omnistorage.core.hashes import hash_stream
 from omnistorage.core.info import ObjectInfo
 from omnistorage.core.options import PutOptions
 from omnistorage.core.streams import ByteStream, PlainFile
@@ -21,7 +20,9 @@ from omnistorage.core.streams import ByteStream, PlainFile
 from . import repeated
 from .attributes import Attributes
 from .backup import Backup
+from .closer import has_bytes_of, look, times_untold
 from .compare import wants_touch
+from .deletion import delete_source
 from .elsewhere import Elsewhere
 from .fingerprint import Fingerprint
 from .large import Large
@@ -37,8 +38,8 @@ from .model import (
     Verb,
     origin_of,
 )
-from .places import refuse_to_delete
-from .source import SourceBody, refuse_changed
+from .serverside import ServerSide
+from .source import SourceBody
 
 if TYPE_CHECKING:
     from .jobmemory import JobMemory
@@ -106,7 +107,8 @@ class Transfer:
         self._approve = approve
         self._large = large
         # A move deletes on the evidence of this run alone.
-        self._journal = None if dry_run or policy.move or policy.compare is not Compare.HASH else journal
+        compares = policy.compare is Compare.HASH or times_untold(src, dst, policy)
+        self._journal = None if dry_run or policy.move or not compares else journal
         self._stop = threading.Event()
         self._observer_failed: Exception | None = None
         self._repeats = self._must_ask = False
@@ -114,6 +116,7 @@ class Transfer:
         altered = attributes is not None and attributes.alters
         self._can_rename = policy.move and src.local_root is not None and not altered
         self._plain_root = src.local_root
+        self._server_side = ServerSide(src, dst) if attributes is None and elsewhere is None else None
         special = dry_run or verify or inplace or elsewhere is not None or approve is not None
         if special or policy.move or attributes is not None or not dst.features.local:
             self._plain_root = None
@@ -235,6 +238,12 @@ class Transfer:
         if self._elsewhere is not None and self._elsewhere.has(src):
             return Outcome(msgspec.structs.replace(action, verb=Verb.KEEP, reason=ELSEWHERE))
         self._ask_for(action)
+        kept = [""]
+        if self._server_side is not None and self._server_side.possible:
+            if self._backup is not None and action.dst is not None:
+                self._keep(action, kept)
+            if (copied := self._server_side.copy(src, action.path)) is not None:
+                return self._ended(action, copied, kept[0])
         if src.mtime_ns is None and self._src.features.mtime:
             # The object has one, and only the listing did not tell it.
             src = msgspec.structs.replace(src, mtime_ns=self._src.stat(origin_of(src)).mtime_ns)
@@ -246,7 +255,6 @@ class Transfer:
         proof = (lambda stored: self._prove_stored(action, stored, body)) if proves else None
         if not near:
             body.proof = proof
-        kept = [""]
         if self._backup is not None and action.dst is not None:
             body.before_end = lambda: self._keep(action, kept)
         options = PutOptions(mtime_ns=src.mtime_ns, content_type=src.content_type, metadata=src.metadata)
@@ -269,17 +277,24 @@ class Transfer:
         lost = self._attributes.lost(options.metadata, stored.metadata) if self._attributes is not None else ()
         if options.consume and repeated.is_gone(self._src, origin_of(src)):
             return Outcome(action, verified="hash", renamed=True, backup=kept[0])
+        action = msgspec.structs.replace(action, src=src)
+        return self._ended(action, stored, kept[0], resumed, lost, proven=body.proven)
+
+    def _ended(
+        self, action: Action, stored: ObjectInfo, backup: str, resumed: int = 0, lost: Any = (), proven: bool = False
+    ) -> Outcome:
+        """Do what is to be done when an object was copied, and say what came of it."""
         verified = "size"
         # A source is deleted only on proof of its content; a copy gets what was asked for.
-        if proves:
-            if not body.proven:
+        if self._verify or self._policy.move:
+            if not proven:
                 self._prove(action)
             verified = "hash"
         self._note_equal(action, stored)
         if self._policy.move:
-            self._delete_source(action)
-        size = (src.size if src.size is not None else stored.size or 0) - resumed
-        return Outcome(action, bytes=size, verified=verified, backup=kept[0], lost=lost, resumed=resumed)
+            delete_source(self._src, self._dst, action, self._policy)
+        size = action.src.size if action.src is not None and action.src.size is not None else stored.size or 0
+        return Outcome(action, bytes=size - resumed, verified=verified, backup=backup, lost=lost, resumed=resumed)
 
     def _ask_for(self, action: Action) -> None:
         """Ask whether a copy may begin, unless that was done when its content was found to differ."""
@@ -354,7 +369,11 @@ class Transfer:
         known = self._journal is not None and self._journal.known_equal(
             action.path, Fingerprint.of(src), Fingerprint.of(dst)
         )
-        if not known and self._differ(action, dst if not policy.move else None):
+        differ = False
+        if not known:
+            differ, action = look(self._src, self._dst, action, policy)
+            src, dst = action.src or src, action.dst or dst
+        if differ:
             if policy.immutable:
                 reason = "immutable, but differs: contents differ"
                 action = msgspec.structs.replace(action, verb=Verb.FAIL, reason=reason, exit_code=6)
@@ -381,7 +400,7 @@ class Transfer:
                 return settled
             action, lost = settled.action, settled.lost
         if policy.move and not self._dry_run:
-            self._delete_source(action)
+            delete_source(self._src, self._dst, action, self._policy)
         return Outcome(action, verified="hash", lost=lost)
 
     def _note_equal(self, action: Action, stored: ObjectInfo) -> None:
@@ -389,36 +408,13 @@ class Transfer:
         if self._journal is not None and action.src is not None:
             self._journal.mark_equal(action.path, Fingerprint.of(action.src), Fingerprint.of(stored))
 
-    def _delete_source(self, action: Action) -> None:
-        """Delete what was proven to be at the destination, unless something else would go with it."""
-        path = _origin(action)
-        refuse_to_delete(self._src, path, self._dst, action.path, through_links=self._policy.follows_links)
-        with suppress(NotFound):
-            if action.src is not None:
-                # Bytes that came since then are nowhere else.
-                refuse_changed(self._src, action.src)
-            self._src.delete(path)
-
     def _prove(self, action: Action) -> None:
-        if self._differ(action):
+        if not same_content(self._src, self._dst, _origin(action), self._policy.hash_name, dst_path=action.path):
             raise Corrupted("the stored bytes are not those of the source", op="put", path=action.path)
-
-    def _differ(self, action: Action, listed: ObjectInfo | None = None) -> bool:
-        name = self._policy.hash_name
-        if name is not None and listed is not None and name in listed.hashes:
-            # What the listing has told needs no request for each object.
-            return digest(self._src, _origin(action), name, action.src) != listed.hashes[name]
-        return not same_content(self._src, self._dst, _origin(action), name, dst_path=action.path)
 
     def _prove_stored(self, action: Action, stored: ByteStream, body: SourceBody) -> None:
         """Compare what was stored with the source, before it gets its name."""
-        path, name = _origin(action), self._policy.hash_name
-        if self._src.features.local or name is None:
-            with self._src.get(path) as source:
-                same = same_streams(source, stored)
-        else:
-            same = hash_stream(stored, (name,))[name] == digest(self._src, path, name, action.src)
-        if not same:
+        if not has_bytes_of(self._src, _origin(action), stored, self._policy.hash_name, action.src):
             raise Corrupted("the stored bytes are not those of the source", op="put", path=action.path)
         body.proven = True
 
