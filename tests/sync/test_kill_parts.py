@@ -22,7 +22,7 @@ from sync_scenes import leftovers
 
 COMMAND = [sys.executable, "-m", "omnistorage", "copy", "--json"]
 MIB = 1 << 20
-PART = 8 * MIB
+PART = 3 * MIB
 FILES = {"one": 128 * MIB, "folder/two": 136 * MIB + 4097, "folder/three": 120 * MIB - 1}
 TOTAL = sum(FILES.values())
 ROUNDS = 30

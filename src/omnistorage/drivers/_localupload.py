@@ -47,7 +47,10 @@ from ._localtemp import (
     unlink_quietly,
 )
 
-_PART: Final = 8 << 20
+_PART: Final = 3 << 20
+"""Bytes. Of an object that comes from a service, four parts are under way side by side, and lost by a kill: together
+less than two of those that uploads to services are made of."""
+
 _MOST: Final = 2048
 """Parts of a file whose size is known: what a kill costs grows with their size, what the record costs with their
 number."""
