@@ -119,7 +119,7 @@ class Hashing:
 
     def _failed(self, info: ObjectInfo, error: StorageError) -> None:
         self.failed += 1
-        self._console.error(info.path, f"cannot be hashed: {error.message or error.says}")
+        self._console.error(info.path, f"cannot be hashed: {error.what}")
 
 
 def canonical(name: str) -> str:

@@ -109,7 +109,7 @@ def pages(
             listing.broken = broken
             yield listing
             for folder, error in broken.items():
-                console.error(folder, f"cannot be listed: {error.message or error.says}")
+                console.error(folder, f"cannot be listed: {error.what}")
             if broken:
                 raise Exit(FAILED)
             if listing.lost_links:

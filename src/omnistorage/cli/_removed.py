@@ -44,7 +44,7 @@ class Tally:
             if outcome.error is not None:
                 self.errors += 1
                 verb = "listed" if action.verb is Verb.FAIL else "deleted"
-                self._console.error(subject, f"cannot be {verb}: {outcome.error.message or outcome.error.says}")
+                self._console.error(subject, f"cannot be {verb}: {outcome.error.what}")
                 continue
             if action.verb is Verb.RMDIR:
                 self.deleted_dirs += 1

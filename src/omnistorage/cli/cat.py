@@ -71,7 +71,7 @@ def command(
                 try:
                     _print(found.storage, info, offset, count, None if discard else out)
                 except StorageError as exc:
-                    console.error(info.path, f"cannot be read: {exc.message or exc.says}")
+                    console.error(info.path, f"cannot be read: {exc.what}")
                     failed += 1
                 if separator and not discard:
                     out.write(separator.encode("utf-8", "surrogateescape"))

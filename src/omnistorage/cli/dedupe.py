@@ -176,7 +176,7 @@ class _Teller:
                 console.notice(event.path, f"left alone: {event.why}")
             case Deed.FAIL if event.error is not None:
                 verb = _VERBS.get(event.error.op, "left alone")
-                console.error(event.path or "/", f"{verb}: {event.error.message or event.error.says}")
+                console.error(event.path or "/", f"{verb}: {event.error.what}")
             case _:
                 pass
 

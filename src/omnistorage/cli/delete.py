@@ -60,7 +60,7 @@ def command(
             tally.take(removal.delete(storage.driver, scan, dry_run=dry_run))
             for folder, error in scan.broken.items():
                 tally.errors += 1
-                console.error(folder, f"cannot be listed: {error.message or error.says}")
+                console.error(folder, f"cannot be listed: {error.what}")
             if rmdirs and not name:
                 tally.take(removal.remove_empty_dirs(storage.driver, keep_root=True, dry_run=dry_run))
     tally.finish(as_json=as_json)

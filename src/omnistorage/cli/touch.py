@@ -82,7 +82,7 @@ def _touch(storage: Storage, path: str, when: int, dry_run: bool, console: Conso
     try:
         storage.set_modified(path, when)
     except StorageError as exc:
-        console.error(path, f"cannot be touched: {exc.message or exc.says}")
+        console.error(path, f"cannot be touched: {exc.what}")
         return False
     console.info(path, "touched")
     return True

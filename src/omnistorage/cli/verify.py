@@ -131,7 +131,7 @@ def _recording(place: str, config: str | None) -> Iterator[IO[str]]:
             if storage.features.upload:
                 storage.driver.begin_upload(name, PutOptions()).abort()
         except StorageError as exc:
-            words = exc.message or exc.says
+            words = exc.what
             raise Exit(FAILED, f"{_places.shown(place)!r} cannot be written: {words}") from None
         with storage.open(name, "w", errors="surrogateescape", newline="\n") as file:
             yield file

@@ -42,13 +42,17 @@ class StorageError(Exception):
         self.retry_after = retry_after
         self.request_id = request_id
 
-    def __str__(self) -> str:
+    @property
+    def what(self) -> str:
+        """What is the case, and the service's name for the request, without verb and path."""
         what = self.message or self.says
+        return f"{what} (request {self.request_id})" if self.request_id else what
+
+    def __str__(self) -> str:
+        what = self.what
         where = " ".join(part for part in (self.scheme, self.op) if part)
         if self.path:
             where = f"{where} {printable(self.path)!r}".lstrip()
-        if self.request_id:
-            what = f"{what} (request {self.request_id})"
         return f"{where}: {what}" if where else what
 
     def __reduce__(self) -> tuple[object, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from hashlib import md5
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -22,23 +23,51 @@ _SKIP = 1 << 18
 class S3Stream:
     """A stream that tells which version of the object it reads.
 
-    Attributes:
+    Args:
+        raw: The body of the answer.
         info: What the answer said of the object, with the size of the whole of it.
+        whole: The body is the whole object: its bytes must have the MD5 that ``info`` tells, if it does.
     """
 
-    __slots__ = ("_raw", "info")
+    __slots__ = ("_digest", "_left", "_raw", "info")
 
-    def __init__(self, raw: ByteStream, info: ObjectInfo) -> None:
+    def __init__(self, raw: ByteStream, info: ObjectInfo, *, whole: bool = False) -> None:
         self._raw = raw
         self.info = info
+        self._left = info.size or 0
+        told = whole and info.size is not None and "md5" in info.hashes
+        self._digest = md5(usedforsecurity=False) if told else None
 
     def read(self, size: int = -1, /) -> bytes:
-        """Read at most ``size`` bytes."""
-        return self._raw.read(size)
+        """Read at most ``size`` bytes.
+
+        Raises:
+            Corrupted: These are the last, and all together have another MD5 than the service says.
+        """
+        data = self._raw.read(size)
+        if self._digest is not None and data:
+            self._check(data, len(data))
+        return data
 
     def readinto(self, buffer: WriteableBuffer, /) -> int:
-        """Read into ``buffer``."""
-        return fill(self._raw, buffer)
+        """Read into ``buffer``; raises as ``read`` does."""
+        count = fill(self._raw, buffer)
+        if self._digest is not None and count:
+            self._check(memoryview(buffer).cast("B")[:count], count)
+        return count
+
+    def _check(self, data: bytes | memoryview, count: int) -> None:
+        assert self._digest is not None
+        self._digest.update(data)
+        self._left -= count
+        if self._left:
+            return
+        found, self._digest = self._digest.hexdigest(), None
+        if found != self.info.hashes["md5"]:
+            error = Corrupted(f"other bytes came than are stored: MD5 {found}, not {self.info.hashes['md5']}")
+            # To go on behind the last byte would mend nothing.
+            error.retryable = False
+            raise error
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -88,7 +117,7 @@ def stream_of(path: str, answer: Answer, offset: int, length: int | None, *, eta
         _skip(raw, offset)
     if not partial and length is not None:
         raw = Window(raw, length)
-    return S3Stream(raw, info)
+    return S3Stream(raw, info, whole=not partial and length is None and not offset)
 
 
 def _skip(stream: ByteStream, count: int) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from typing import Final
 
-from omnistorage.core.errors import Cancelled, NotEmpty, NotFound, SourceChanged, StorageError
+from omnistorage.core.errors import Cancelled, Corrupted, NotEmpty, NotFound, SourceChanged, StorageError
 
 from .limits import Admission
 from .model import Action, Outcome, Verb
@@ -243,7 +243,7 @@ def _may_pass(outcome: Outcome) -> bool:
     error = outcome.error
     if error is None or outcome.action.verb is Verb.FAIL:
         return False
-    return error.retryable or isinstance(error, SourceChanged)
+    return error.retryable or isinstance(error, Corrupted | SourceChanged)
 
 
 def _unless_filled(outcome: Outcome) -> Outcome:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from omnistorage.core.driver import Driver
+from omnistorage.core.errors import Corrupted
+from omnistorage.core.hashes import hash_stream
 from omnistorage.core.info import ObjectInfo
 from omnistorage.core.options import PutOptions
 from omnistorage.core.streams import Body, ByteStream, Upload
@@ -116,9 +118,14 @@ class _Watcher:
         self._large.kept[self._path] = (done, count)
 
     def ending(self, upload: Upload) -> None:
-        if self._proof is not None and (stream := upload.stored()) is not None:
+        known = {name: told for name, told in self._body.info.hashes.items() if name == "md5"}
+        if (self._proof is not None or known) and (stream := upload.stored()) is not None:
             with stream:
-                self._proof(stream)
+                if self._proof is not None:
+                    self._proof(stream)
+                elif hash_stream(stream, known) != known:
+                    # No single range has a hash of its own; the whole has one that the service tells.
+                    raise Corrupted("other bytes came than are stored", op="get", path=self._body.info.path)
         if self._body.before_end is not None:
             self._body.before_end()
 

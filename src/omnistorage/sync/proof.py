@@ -190,7 +190,7 @@ def _staying(kept: ObjectInfo) -> Iterator[None]:
     try:
         yield
     except StorageError as exc:
-        what = exc.message or exc.says
+        what = exc.what
         raise SourceChanged(f"left, as {printable(kept.path)!r} was to stay: {what}") from exc
 
 
