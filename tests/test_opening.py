@@ -136,7 +136,7 @@ def test_prefix_is_not_seen_from_above() -> None:
 def test_services_get_retries() -> None:
     """A service that can fail for a moment is asked again, the guard standing inside."""
     with omnistorage.open("far://x") as storage:
-        assert _chain(storage) == ["Retry", "Guard", "FarDriver"]
+        assert _chain(storage) == ["Retry", "Pace", "Guard", "FarDriver"]
 
 
 @pytest.mark.parametrize(("retries", "attempts"), [(3, 4), ("1", 2)])
@@ -285,9 +285,9 @@ def test_locate_a_folder(tmp_path: Path, text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "name", "layers"),
     [
-        ("far://x/folder/object", "object", ["Layer", "Prefix", "Retry", "Guard", "FarDriver"]),
-        ("far://x/folder", "", ["Layer", "Prefix", "Retry", "Guard", "FarDriver"]),
-        ("far://x", "", ["Layer", "Retry", "Guard", "FarDriver"]),
+        ("far://x/folder/object", "object", ["Layer", "Prefix", "Retry", "Pace", "Guard", "FarDriver"]),
+        ("far://x/folder", "", ["Layer", "Prefix", "Retry", "Pace", "Guard", "FarDriver"]),
+        ("far://x", "", ["Layer", "Retry", "Pace", "Guard", "FarDriver"]),
     ],
 )
 def test_locate_at_a_service(text: str, name: str, layers: list[str]) -> None:

@@ -172,12 +172,14 @@ def _retry(driver: Driver, retries: Any, layers: tuple[LayerMaker, ...]) -> list
         return []
     from functools import partial
 
+    from .layers.pace import Pace
     from .layers.retry import Retry
 
     # Two of them would multiply.
     if any(getattr(layer, "func", layer) is Retry for layer in layers):
         return []
-    return [Retry if times is None else partial(Retry, attempts=times + 1)]
+    # Below it, so that what a service bears is learned from each attempt.
+    return [Retry if times is None else partial(Retry, attempts=times + 1), Pace]
 
 
 def _times(retries: Any) -> int | None:
