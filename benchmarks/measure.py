@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Final
@@ -33,22 +33,23 @@ class Failed(Exception):
     """A measured command ended with an error: its numbers would mean nothing."""
 
 
-def measure(command: Sequence[str], *, errors: str) -> Sample:
+def measure(command: Sequence[str], *, errors: str, environment: Mapping[str, str] | None = None) -> Sample:
     """Run a command to its end, its output thrown away, and say what it took.
 
     Args:
         command: Program and arguments.
         errors: File that gets what it writes to stderr.
+        environment: Variables that it gets beside those of this process.
 
     Raises:
         Failed: It ended with another code than 0; the message has the end of what it wrote to stderr.
     """
     # Nobody's own configuration may change what is measured.
-    environment = {**os.environ, "RCLONE_CONFIG": "", "OMNISTORAGE_CONFIG": ""}
+    variables = {**os.environ, "RCLONE_CONFIG": "", "OMNISTORAGE_CONFIG": "", **(environment or {})}
     # Set on some machines, and then Python compiles at every start what an installation has compiled once.
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    variables.pop("PYTHONDONTWRITEBYTECODE", None)
     done = subprocess.run(
-        [sys.executable, "-I", "-S", _SPAWN, errors, *command], env=environment, stdout=subprocess.PIPE, check=True
+        [sys.executable, "-I", "-S", _SPAWN, errors, *command], env=variables, stdout=subprocess.PIPE, check=True
     )
     wall, cpu, memory, code = done.stdout.split()
     if int(code) != 0:

@@ -123,17 +123,23 @@ def main() -> None:
     parser.add_argument("only", nargs="*", help="words; subjects whose name has one of them are run")
     parser.add_argument("--quick", action="store_true", help="a hundredth of the size, once: does it run at all?")
     parser.add_argument("--huge", action="store_true", help="also a million files: minutes, and gigabytes of memory")
+    parser.add_argument("--s3", action="store_true", help="S3 instead: see benchmarks/s3_run.py")
     parser.add_argument("--memory", default="/dev/shm", help="folder in memory, or empty to leave it out")
     parser.add_argument("--disk", default=tempfile.gettempdir(), help="folder on a disk, or empty to leave it out")
     parser.add_argument("--json", metavar="FILE", help="write every sample to a file, after each subject")
     given = parser.parse_args()
+    # As an installed package is: a checkout is compiled when it is first run.
+    compileall.compile_dir(Path(omnistorage.__file__).parent, quiet=1)
+    sys.exit(1 if (_measure_s3(given) if given.s3 else _measure(given)) else 0)
+
+
+def _measure(given: argparse.Namespace) -> bool:
+    """Measure on folders of this machine; say whether anything failed."""
     chosen = [
         subject
         for subject in subjects(100 if given.quick else 1)
         if (given.huge or not subject.huge) and (not given.only or any(word in subject.name for word in given.only))
     ]
-    # As an installed package is: a checkout is compiled when it is first run.
-    compileall.compile_dir(Path(omnistorage.__file__).parent, quiet=1)
     versions = _versions()
     print(", ".join(f"{name}: {text}" for name, text in versions.items()), file=sys.stderr)
     rows, failed = [], False
@@ -152,7 +158,30 @@ def main() -> None:
             if given.json:
                 Path(given.json).write_bytes(msgspec.json.encode({"versions": versions, "rows": rows}))
     print("\n".join(table(rows)))
-    sys.exit(1 if failed else 0)
+    return failed
+
+
+def _measure_s3(given: argparse.Namespace) -> bool:
+    """Measure on S3 servers of this machine; say whether anything failed."""
+    from benchmarks import s3_run, s3_subjects
+
+    words = given.only
+    known = s3_subjects.subjects(100 if given.quick else 1)
+    topics = [word for word in words if word not in s3_run.SERVERS]
+    chosen = [subject for subject in known if not topics or any(word in subject.name for word in topics)]
+    versions = _versions() | s3_run.versions()
+    print(", ".join(f"{name}: {text}" for name, text in versions.items()), file=sys.stderr)
+    rows, troubles = [], []
+    for found in s3_run.run_all(chosen, words, given.memory):
+        if isinstance(found, str):
+            print(found, file=sys.stderr)
+            troubles.append(found)
+        else:
+            rows.append(found)
+        if given.json:
+            Path(given.json).write_bytes(msgspec.json.encode({"versions": versions, "rows": rows}))
+    print("\n".join([*s3_run.table(rows), *(f"\n{trouble}" for trouble in troubles)]))
+    return any(trouble.startswith("FAILED") for trouble in troubles)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from benchmarks import trees
 from benchmarks.measure import Failed, Sample, measure, middle
 from benchmarks.subjects import program
+from servers import require
 
 ROOT = Path(__file__).parent.parent
 
@@ -45,6 +47,23 @@ def test_huge_subjects_run_when_asked_for(tmp_path: Path) -> None:
         f"sync {count} folders of 10, nothing to do",
         f"sync {count} one folder, nothing to do",
     ]
+
+
+@pytest.mark.timeout(300)
+def test_s3_is_measured_with_every_tool(tmp_path: Path) -> None:
+    """A quick run on S3 has numbers of every tool; one that is not installed is named, not left out."""
+    require("rclone")
+    rows, table = quick_run(tmp_path, "--s3", "rclone", "upload", "sync", "list")
+
+    assert [row["subject"].split(" ", 1)[0] for row in rows] == ["upload", "upload", "sync", "list"]
+    assert all({"omnistorage", "rclone"} <= {*row["samples"]} for row in rows)
+    assert all({"boto3", "obstore", "s3fs"} <= {*row["samples"]} for row in rows if "sync" not in row["subject"])
+    installed = {"omnistorage", "rclone", "rclone --checksum"}
+    installed |= {name for name in ("boto3", "obstore", "s3fs") if find_spec(name) is not None}
+    for row in rows:
+        assert {tool for tool, samples in row["samples"].items() if samples} == installed & {*row["samples"]}
+        assert row["failed"] == {}
+    assert table.count("\n") == sum(len(row["samples"]) for row in rows) + 2
 
 
 def quick_run(home: Path, *args: str) -> tuple[list[dict[str, Any]], str]:
