@@ -82,7 +82,8 @@ def backends() -> list[str]:
 def driver_class(scheme: str) -> type[Driver]:
     """Return the driver of a scheme: a registered one, else a built-in one, else that of an entry point.
 
-    A scheme with a plus (``fsspec+s3``) that nobody claims as a whole belongs to the driver of its first part.
+    A scheme with a plus (``fsspec+s3``) that nobody claims as a whole belongs to the driver of its first part; nobody
+    can claim one of a built-in driver that says so (``Driver.family``).
 
     Raises:
         UnknownScheme: There is none; the message lists those there are.
@@ -174,7 +175,7 @@ def _find(name: str) -> type[Driver] | None:
     if known is not None:
         return known
     try:
-        found = _import_built_in(name) or _load_entry_point(name)
+        found = _import_built_in(name) or _of_family(name) or _load_entry_point(name)
     except ModuleNotFoundError as exc:
         error = missing_extra(name, exc)
         if error is None:
@@ -197,6 +198,12 @@ def _import_built_in(name: str) -> type[Driver] | None:
             return None
         raise
     return _checked(name, module.DRIVER, ConfigError)
+
+
+def _of_family(name: str) -> type[Driver] | None:
+    """Return the built-in driver of the first part, if all that begins so is its own: no other needs to be looked for."""
+    found = _import_built_in(name.partition("+")[0]) if "+" in name else None
+    return found if found is not None and found.family else None
 
 
 def _load_entry_point(name: str) -> type[Driver] | None:

@@ -52,6 +52,7 @@ class Driver:
 
     Attributes:
         scheme: What stands before ``://`` in an address.
+        family: So does the scheme with a plus and any word behind it (``s3+r2://``), and nothing else can mean that.
         options_class: The struct of its settings.
         options: Its settings.
         features: What it can do; the verbs among them are filled in from what the class overrides.
@@ -60,6 +61,7 @@ class Driver:
     """
 
     scheme: str = ""
+    family: ClassVar[bool] = False
     options_class: ClassVar[type[msgspec.Struct]] = NoOptions
     features: Features = Features()
     local_root: str | None = None

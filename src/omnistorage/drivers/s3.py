@@ -65,6 +65,7 @@ class S3Driver(Driver):
     """Flat keys in buckets; directories are prefixes only, and any text of up to 1024 bytes is a key."""
 
     scheme = "s3"
+    family = True
     options_class = Options
     features = Features(
         recursive=True,
