@@ -201,7 +201,7 @@ def _import_built_in(name: str) -> type[Driver] | None:
 
 
 def _of_family(name: str) -> type[Driver] | None:
-    """Return the built-in driver of the first part, if all that begins so is its own: no other needs to be looked for."""
+    """Return the built-in driver of the first part, if all that begins so is its own."""
     found = _import_built_in(name.partition("+")[0]) if "+" in name else None
     return found if found is not None and found.family else None
 

@@ -28,7 +28,8 @@ from .errors import (
 from .features import DERIVED, Features
 from .info import Form, ObjectInfo, Page, Usage
 from .options import NoOptions, PutOptions
-from .streams import Body, ByteStream, Upload
+from .streams import Body, ByteStream, Upload, read_all
+from .wrapped import carried
 
 if TYPE_CHECKING:
     from .address import Address
@@ -41,6 +42,9 @@ Failures = list[StorageError | None]
 
 PutItem = tuple[str, Body, PutOptions]
 PutResults = list[ObjectInfo | Exception]
+
+GetResults = list[tuple[ObjectInfo | None, bytes] | Exception]
+"""For each path what the service said of the object, if it did, and its bytes; or what went wrong."""
 
 
 class Driver:
@@ -56,6 +60,8 @@ class Driver:
         options_class: The struct of its settings.
         options: Its settings.
         features: What it can do; the verbs among them are filled in from what the class overrides.
+        many: Objects of up to so many bytes are worth to be asked for, and stored, several at a time by one thread
+            (``get_together``, ``put_together``); 0 if they are not, or if a layer wants to see each call.
         local_root: The folder of this machine that the keys are files of, so that others may open or rename them
             themselves; None if there is none, or if a layer wants to see each call.
     """
@@ -64,6 +70,7 @@ class Driver:
     family: ClassVar[bool] = False
     options_class: ClassVar[type[msgspec.Struct]] = NoOptions
     features: Features = Features()
+    many: int = 0
     local_root: str | None = None
 
     def __init__(self, options: Any = None) -> None:
@@ -260,6 +267,21 @@ class Driver:
         for path, body, options in items:
             try:
                 results.append(self.put(path, body, options))
+            except Exception as exc:
+                results.append(exc)
+        return results
+
+    def put_together(self, items: Sequence[PutItem], width: int) -> PutResults:
+        """Store several objects, as ``put_many``; at most ``width`` requests wait for their answers at a time."""
+        return self.put_many(items)
+
+    def get_together(self, paths: Sequence[str], width: int) -> GetResults:
+        """Read several small objects, whole; at most ``width`` requests wait for their answers at a time."""
+        results: GetResults = []
+        for path in paths:
+            try:
+                with self.get(path) as stream:
+                    results.append((carried(stream), read_all(stream)))
             except Exception as exc:
                 results.append(exc)
         return results

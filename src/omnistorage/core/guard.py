@@ -5,9 +5,9 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, NoReturn, Self, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 
-from .driver import Driver, PutItem, PutResults
+from .driver import Driver, GetResults, PutItem, PutResults
 from .errors import StorageError, Unsupported
 from .info import ObjectInfo
 from .layer import Layer
@@ -26,6 +26,7 @@ class Guard(Layer):
     def __init__(self, inner: Driver) -> None:
         super().__init__(inner)
         self.local_root = inner.local_root
+        self.many = inner.many
 
     def around(self, op: str, path: str, call: Callable[[], T]) -> T:
         try:
@@ -50,14 +51,27 @@ class Guard(Layer):
 
     def put_many(self, items: Sequence[PutItem]) -> PutResults:
         results = self.inner.put_many(items)
+        self._translate_all("put", [item[0] for item in items], results)
+        return results
+
+    def put_together(self, items: Sequence[PutItem], width: int) -> PutResults:
+        results = self.inner.put_together(items, width)
+        self._translate_all("put", [item[0] for item in items], results)
+        return results
+
+    def get_together(self, paths: Sequence[str], width: int) -> GetResults:
+        results = self.inner.get_together(paths, width)
+        self._translate_all("get", paths, results)
+        return results
+
+    def _translate_all(self, op: str, paths: Sequence[str], results: list[Any]) -> None:
         for at, result in enumerate(results):
             if isinstance(result, Exception):
                 try:
-                    self.translate("put", items[at][0], result)
+                    self.translate(op, paths[at], result)
                 except Exception as exc:
                     # A bug, too, stays in its place: raised here, it would hide what became of the others.
                     results[at] = exc
-        return results
 
     def versions(self, path: str) -> Iterator[ObjectInfo]:
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
-from .driver import Driver, Failures, PutItem, PutResults
+from .driver import Driver, Failures, GetResults, PutItem, PutResults
 from .errors import StorageError
 from .features import Features
 from .info import Form, ObjectInfo, Page, Usage
@@ -30,6 +30,7 @@ class Layer(Driver):
         self.features: Features = inner.features
         # Not passed on: whoever opens the files themselves would pass by what this layer does with each call.
         self.local_root = None
+        self.many = 0
 
     def around(self, op: str, path: str, call: Callable[[], T]) -> T:
         """Do ``call``, which is the verb ``op`` on ``path``; the place for what a layer adds."""
@@ -95,6 +96,12 @@ class Layer(Driver):
     def put_many(self, items: Sequence[PutItem]) -> PutResults:
         # Not the inner one's: what a layer does with each ``put`` must happen to these, too.
         return Driver.put_many(self, items)
+
+    def put_together(self, items: Sequence[PutItem], width: int) -> PutResults:
+        return self.put_many(items)
+
+    def get_together(self, paths: Sequence[str], width: int) -> GetResults:
+        return Driver.get_together(self, paths, width)
 
     def hash(self, path: str, name: str) -> str:
         return self.around("hash", path, lambda: self.inner.hash(path, name))

@@ -90,7 +90,7 @@ class Http:
         self._proxy = option_proxy(proxy)
         self._context: ssl.SSLContext | None = None
         # Of each kind of object here any thread may take one away or add one without a lock, which a fork might hold.
-        self._pools: dict[str, _Pool] = {}
+        self._pools: dict[str, Pool] = {}
         self._closed = False
 
     def __reduce__(self) -> str:
@@ -128,8 +128,8 @@ class Http:
             Exception: What reading the body raises flies on.
         """
         began = time.monotonic()
-        pool = self._pools.get(base) or self._new_pool(base)
-        length = _length(headers, body)
+        pool = self.pool_of(base)
+        length = length_of(headers, body)
         if length <= SMALL and body is not None and not isinstance(body, bytes | memoryview):
             body = whole(body, length)
         text = pool.head(method, target, headers, length)
@@ -138,14 +138,14 @@ class Http:
             try:
                 head = wire.exchange(method, text, body, length)
             except Broken as exc:
-                again = _can_repeat(wire, exc, method, headers)
+                again = can_repeat(wire, exc, method, headers)
                 wire.close()
                 if not again:
                     raise failure(exc, pool.where) from exc.__cause__
                 logger.debug("%s %s: the connection that was kept is closed, on a new one", method, pool.where)
                 wire = pool.connect()
                 head = wire.exchange(method, text, body, length)
-            answer = self._answer(pool, wire, method, head, stream)
+            answer = self.answer_of(pool, wire, method, head, stream)
         except Broken as exc:
             wire.close()
             raise failure(exc, pool.where) from exc.__cause__
@@ -154,7 +154,7 @@ class Http:
             wire.close()
             raise
         if logger.isEnabledFor(logging.DEBUG):
-            _log(pool.where, method, target, headers, head, time.monotonic() - began)
+            log_exchange(pool.where, method, target, headers, head, time.monotonic() - began)
         if head.status == 407 and pool.proxy is not None:
             raise refused_by(pool.proxy)
         return answer
@@ -165,7 +165,12 @@ class Http:
         for pool in list(self._pools.values()):
             pool.close()
 
-    def _answer(self, pool: _Pool, wire: Wire, method: str, head: Head, stream: bool) -> Answer:
+    def pool_of(self, base: str) -> Pool:
+        """Return the connections to a server."""
+        return self._pools.get(base) or self._new_pool(base)
+
+    def answer_of(self, pool: Pool, wire: Wire, method: str, head: Head, stream: bool) -> Answer:
+        """Return an answer whose head has come; its connection goes back to the others when all is read."""
         stream = stream and head.status < 300
         length = body_length(method, head)
         if length >= 0 and (data := wire.take_held(length)) is not None:
@@ -184,7 +189,7 @@ class Http:
                 return Answer(head.status, head.headers, _as_much(body))
             return Answer(head.status, head.headers, _all(body, length))
 
-    def _new_pool(self, base: str) -> _Pool:
+    def _new_pool(self, base: str) -> Pool:
         if self._closed:
             raise Closed
         context = None
@@ -199,10 +204,10 @@ class Http:
             proxy=self._proxy,
             context=context,
         )
-        return self._pools.setdefault(base, _Pool(dialer, self._connections))
+        return self._pools.setdefault(base, Pool(dialer, self._connections))
 
 
-class _Pool:
+class Pool:
     """Connections to one server that nobody uses at the moment; the last one that came back goes out first."""
 
     def __init__(self, dialer: Dialer, most: int) -> None:
@@ -320,7 +325,7 @@ def retry_after(headers: Mapping[str, str], now: float | None = None) -> float |
     return max(0.0, seconds - (time.time() if now is None else now))
 
 
-def _length(headers: Mapping[str, str], body: bytes | memoryview | ByteStream | None) -> int:
+def length_of(headers: Mapping[str, str], body: bytes | memoryview | ByteStream | None) -> int:
     """Return the number of bytes of a body."""
     said = headers.get("content-length")
     if body is None:
@@ -338,7 +343,7 @@ def _length(headers: Mapping[str, str], body: bytes | memoryview | ByteStream | 
     return length
 
 
-def _can_repeat(wire: Wire, exc: Broken, method: str, headers: Mapping[str, str]) -> bool:
+def can_repeat(wire: Wire, exc: Broken, method: str, headers: Mapping[str, str]) -> bool:
     """Say whether a request that failed can be sent once more without harm, and may well go better."""
     if not wire.since or exc.slow or not exc.silent or wire.pulled:
         return False
@@ -379,7 +384,9 @@ def _culprit(target: str, headers: Mapping[str, str]) -> str:
     return f"the target {redacted_target(target)!r}"
 
 
-def _log(where: str, method: str, target: str, headers: Mapping[str, str], head: Head, seconds: float) -> None:
+def log_exchange(
+    where: str, method: str, target: str, headers: Mapping[str, str], head: Head, seconds: float
+) -> None:
     logger.debug(
         "%s %s%s: %d in %.1f ms, request %r; sent %s; got %s",
         method,

@@ -93,6 +93,17 @@ class Wire:
             Broken: There is no answer.
             Truncated: The body is a stream that has another number of bytes than ``length``.
         """
+        return self.begin(method, head, body, length) or self.read_head()
+
+    def begin(
+        self, method: str, head: bytes, body: bytes | memoryview | ByteStream | None, length: int
+    ) -> Head | None:
+        """Send a request; return the head of its answer if that came before the end, else None.
+
+        Raises:
+            Broken: There is no answer.
+            Truncated: The body is a stream that has another number of bytes than ``length``.
+        """
         self.whole = self.pulled = False
         if body is None or (not length and isinstance(body, bytes | memoryview)):
             early = self._send(head)
@@ -103,10 +114,8 @@ class Wire:
                 early = self._send(head) or self._send_blocks(memoryview(body).cast("B"))
         else:
             early = self._send(head) or self._send_stream(body, length)
-        if early is not None and early.status >= 300:
-            return early
-        self.whole = True
-        return early or self.read_head()
+        self.whole = early is None or early.status < 300
+        return early
 
     def read_head(self) -> Head:
         """Read on to the end of the next head that is not provisional.

@@ -11,7 +11,7 @@ from typing import Final
 from omnistorage.core.driver import PutItem
 from omnistorage.core.errors import SourceChanged, SpecialFile
 from omnistorage.core.info import FILE, ObjectInfo
-from omnistorage.core.streams import PlainFile
+from omnistorage.core.streams import BytesBody, PlainFile
 
 from . import _localtemp as temps
 from ._localcopy import SMALL, write_all
@@ -37,7 +37,8 @@ class Batch:
     def takes(self, item: PutItem) -> bool:
         """Say whether a file can be stored this way."""
         _, body, options = item
-        plain = type(body) is PlainFile and body.size <= SMALL and not options.inplace
+        kind = type(body)
+        plain = (kind is PlainFile or kind is BytesBody) and (body.size or 0) <= SMALL and not options.inplace
         return plain and options.mtime_ns is not None and not options.if_absent and options.mode is None
 
     def put(self, item: PutItem) -> ObjectInfo:
@@ -50,13 +51,13 @@ class Batch:
         """
         path, body, options = item
         mtime_ns = options.mtime_ns
-        assert type(body) is PlainFile
         assert mtime_ns is not None
         folder, _, name = self._target(path).rpartition("/")
         dest = self._dest.fd if folder == self._dest.path else self._dest.change(folder)
         fd, temp = temps.open_temp_in(dest, name)
         try:
-            write_all(fd, self._read(path, body))
+            data = body.data if type(body) is BytesBody else self._read(path, body)  # type: ignore[arg-type]
+            write_all(fd, data)
             os.utime(fd, ns=(mtime_ns, mtime_ns))
             os.rename(temp, name, src_dir_fd=dest, dst_dir_fd=dest)
         except BaseException:
@@ -64,7 +65,7 @@ class Batch:
             raise
         finally:
             os.close(fd)
-        return ObjectInfo(path, FILE, body.size, mtime_ns)
+        return ObjectInfo(path, FILE, len(data), mtime_ns)
 
     def close(self) -> None:
         """Close the folders; the next file opens its own again."""

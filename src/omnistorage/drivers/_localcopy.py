@@ -60,7 +60,7 @@ def copy_file(source: int, target: int, size: int | None, progress: Progress = N
     return _copy_span(source, target, _limit(size), progress, ration)
 
 
-def write_all(target: int, data: bytes | memoryview) -> None:
+def write_all(target: int, data: bytes | bytearray | memoryview) -> None:
     """Write all of ``data``; a full disk is an OSError, never a short write."""
     done = os.write(target, data)
     while done < len(data):

@@ -10,15 +10,17 @@ from __future__ import annotations
 import threading
 import time
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Iterable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from hashlib import md5, sha256
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 from omnistorage.core.errors import ConfigError, MissingExtra, StorageError, Unsupported
 from omnistorage.core.streams import ByteStream
 
 from ._awscredentials import Source
 from ._http import Answer, Http, retry_after
+from ._httpmany import Request, send_many
 from ._presets import Preset, preset
 from ._s3errors import Failure, error_of, failure_of
 from ._s3metadata import http_time, is_secret
@@ -30,6 +32,16 @@ Opener = Callable[[], ByteStream]
 
 _SKEW: Final = 300.0
 """Seconds by which clocks must differ before a bare 403 is put down to that."""
+
+
+class Call(NamedTuple):
+    """A request about an object, with a small body or none; its headers and body are as ``request`` takes them."""
+
+    method: str
+    bucket: str
+    key: str
+    headers: Mapping[str, str]
+    body: bytes | None = None
 
 
 class Place(NamedTuple):
@@ -139,13 +151,52 @@ class Client:
                     raise failed from None
                 raise
             if answer.status < 300 or answer.status in allow:
-                if not self._sealed and is_secret(answer.headers) and not self.key_headers:
-                    self._sealed = True
+                self._note_seal(answer)
                 return answer
             failure = failure_of(answer.status, answer.headers, answer.data)
             failed = error_of(failure, bucket, retry_after(answer.headers))
             if not self._can_mend(failure, answer, method, bucket, place, credentials, tried):
                 raise failed
+
+    def request_many(self, calls: Iterable[Call], width: int) -> Iterator[Answer | StorageError]:
+        """Send small requests, up to ``width`` at a time; yield the answer, or the error, of each in order.
+
+        What another try may mend (see ``request``) is sent once more by itself.
+        """
+        sent: deque[Call] = deque()
+
+        def prepared() -> Iterator[Request]:
+            for call in calls:
+                sent.append(call)
+                place = self.place_of(call.bucket)
+                path = f"{place.path}/{quote_key(call.key)}"
+                headers, payload = self._signed(
+                    place, self.credentials(), call.method, path, "", call.headers, call.body, True
+                )
+                # Its body is bytes, and so is what is sent.
+                yield call.method, place.base, path, headers, cast("bytes | None", payload)
+
+        http = self._http or self._new_http()
+        for answer in send_many(http, prepared(), width):
+            call = sent.popleft()
+            if isinstance(answer, StorageError):
+                yield answer
+                continue
+            if answer.status < 300:
+                self._note_seal(answer)
+                yield answer
+                continue
+            failure = failure_of(answer.status, answer.headers, answer.data)
+            error = error_of(failure, call.bucket, retry_after(answer.headers))
+            if error.retryable:
+                yield error
+                continue
+            try:
+                yield self.request(
+                    call.method, call.bucket, call.key, headers=call.headers, body=call.body, unsigned=True
+                )
+            except StorageError as exc:
+                yield exc
 
     def good(self, answer: Answer, bucket: str) -> bytes:
         """Return the body of an answer whose failure was allowed, if it is none.
@@ -217,6 +268,10 @@ class Client:
         if getattr(self, "_http", None) is not None:
             self.close()
 
+    def _note_seal(self, answer: Answer) -> None:
+        if not self._sealed and is_secret(answer.headers) and not self.key_headers:
+            self._sealed = True
+
     def _send(
         self,
         place: Place,
@@ -230,6 +285,26 @@ class Client:
         stream: bool,
     ) -> Answer:
         http = self._http or self._new_http()
+        sent, payload = self._signed(place, credentials, method, target, query, headers, body, unsigned)
+        try:
+            where = f"{target}?{query}" if query else target
+            return http.send(method, place.base, where, sent, payload, stream=stream)
+        finally:
+            if payload is not None and not isinstance(payload, bytes | memoryview):
+                payload.close()
+
+    def _signed(
+        self,
+        place: Place,
+        credentials: Credentials | None,
+        method: str,
+        target: str,
+        query: str,
+        headers: Mapping[str, str],
+        body: bytes | memoryview | Opener | None,
+        unsigned: bool,
+    ) -> tuple[dict[str, str], bytes | memoryview | ByteStream | None]:
+        """Return all headers of a request, and its body."""
         sent = {**self.always, **headers}
         payload: bytes | memoryview | ByteStream | None
         if body is None:
@@ -243,15 +318,10 @@ class Client:
             digest = UNSIGNED if unsigned or credentials is None else sha256(body).hexdigest()
         else:
             payload, digest = body(), UNSIGNED
-        try:
-            if credentials is not None:
-                now = self.now()
-                sent = place.signer.sign(credentials, method, place.host, target, query, sent, digest, now=now)
-            where = f"{target}?{query}" if query else target
-            return http.send(method, place.base, where, sent, payload, stream=stream)
-        finally:
-            if payload is not None and not isinstance(payload, bytes | memoryview):
-                payload.close()
+        if credentials is not None:
+            now = self.now()
+            sent = place.signer.sign(credentials, method, place.host, target, query, sent, digest, now=now)
+        return sent, payload
 
     def _can_mend(
         self,

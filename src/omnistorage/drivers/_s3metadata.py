@@ -151,6 +151,15 @@ def info_of(path: str, head: Mapping[str, str], *, etag_is_md5: bool, size: int 
     )
 
 
+def stored_info(
+    path: str, size: int, sent: Mapping[str, str], found: Mapping[str, str], *, etag_is_md5: bool
+) -> ObjectInfo:
+    """Return what is known of an object that was stored with the headers ``sent``, from those of the answer."""
+    etag = found.get("etag", "").strip('"') or None
+    hashes = hashes_of(etag, found, etag_is_md5)
+    return ObjectInfo(path, FILE, size, ns_of(sent[MTIME_HEADER]), hashes, etag, version_of(found))
+
+
 def version_of(head: Mapping[str, str]) -> str | None:
     """Return the version of an object where the bucket keeps versions."""
     version = head.get("x-amz-version-id")

@@ -12,7 +12,7 @@ import msgspec
 
 from omnistorage.core.address import Address
 from omnistorage.core.attributes import CONTENT_TYPE, MTIME
-from omnistorage.core.driver import Driver, Failures
+from omnistorage.core.driver import Driver, Failures, GetResults, PutItem, PutResults
 from omnistorage.core.errors import (
     AlreadyExists,
     InvalidPath,
@@ -23,7 +23,7 @@ from omnistorage.core.errors import (
     Unsupported,
 )
 from omnistorage.core.features import Features
-from omnistorage.core.info import DIR, FILE, Form, ObjectInfo, Page, Usage
+from omnistorage.core.info import DIR, Form, ObjectInfo, Page, Usage
 from omnistorage.core.options import PutOptions, from_text
 from omnistorage.core.placed import Placed
 from omnistorage.core.streams import Body, ByteStream, Upload, read_exactly
@@ -31,6 +31,7 @@ from omnistorage.core.streams import Body, ByteStream, Upload, read_exactly
 from . import _s3copy as copying
 from . import _s3links as links
 from . import _s3list as lists
+from . import _s3together as together
 from . import _s3upload as parts
 from . import _s3versions as versioning
 from ._s3client import Client
@@ -41,11 +42,10 @@ from ._s3metadata import (
     all_metadata,
     changed_headers,
     condition_of,
-    hashes_of,
     headers_for,
     info_of,
     ns_of,
-    version_of,
+    stored_info,
 )
 from ._s3options import Options, same_service
 from ._s3stream import range_header, stream_of
@@ -88,6 +88,7 @@ class S3Driver(Driver):
         super().__init__(options)
         self._client = client = Client(self.options)
         self._bucket: str = self.options.bucket
+        self.many = together.SMALL
         self._page = max(1, min(self.options.list_chunk, 1000))
         self.features = msgspec.structs.replace(
             type(self).features,
@@ -238,6 +239,12 @@ class S3Driver(Driver):
     def delete_many(self, paths: Sequence[str]) -> Failures:
         return delete_all(self._client, self._object, paths)
 
+    def put_together(self, items: Sequence[PutItem], width: int) -> PutResults:
+        return together.put_together(self._client, items, width, self._object, self._new_headers, self.put)
+
+    def get_together(self, paths: Sequence[str], width: int) -> GetResults:
+        return together.get_together(self._client, paths, width, self._object)
+
     def begin_upload(self, path: str, options: PutOptions, size: int | None = None) -> Upload:
         bucket, key = self._object(path)
         self._refuse_no_parts()
@@ -362,7 +369,7 @@ class S3Driver(Driver):
         sent = {**headers, **self._client.checksum_headers(data, digest=digest.digest())}
         found = self._store(bucket, key, sent, data, options)
         parts.refuse_other(found.get("etag", ""), digest, self._client, found)
-        return self._stored(path, len(data), headers, found)
+        return stored_info(path, len(data), headers, found, etag_is_md5=self._client.etag_is_md5)
 
     def _put_stream(
         self, bucket: str, key: str, path: str, body: Body, size: int, headers: dict[str, str], options: PutOptions
@@ -375,7 +382,7 @@ class S3Driver(Driver):
 
         found = self._store(bucket, key, {**headers, "content-length": str(size)}, stream, options)
         parts.refuse_other(found.get("etag", ""), opened[-1].digest, self._client, found)
-        return self._stored(path, size, headers, found)
+        return stored_info(path, size, headers, found, etag_is_md5=self._client.etag_is_md5)
 
     def _put_unsized(
         self, bucket: str, key: str, path: str, body: Body, headers: dict[str, str], options: PutOptions
@@ -437,11 +444,6 @@ class S3Driver(Driver):
             if options.if_match is None or "NoSuchBucket" in exc.message:
                 raise
             raise PreconditionFailed("there is no such object any more", request_id=exc.request_id) from exc
-
-    def _stored(self, path: str, size: int, headers: dict[str, str], found: Mapping[str, str]) -> ObjectInfo:
-        etag = found.get("etag", "").strip('"') or None
-        hashes = hashes_of(etag, found, self._client.etag_is_md5)
-        return ObjectInfo(path, FILE, size, ns_of(headers[MTIME_HEADER]), hashes, etag, version_of(found))
 
 
 DRIVER = S3Driver

@@ -11,15 +11,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final, TypeVar
 
-from omnistorage.core.driver import Driver
+from omnistorage.core.driver import Driver, GetResults, PutItem, PutResults
 from omnistorage.core.errors import RateLimited
 from omnistorage.core.layer import Layer
 
 T = TypeVar("T")
+R = TypeVar("R", bound="Sequence[object]")
 
 PATIENCE: Final = 10.0
 """Seconds after which a call goes in any case: what it waits for may wait for it, as a put for its bytes."""
@@ -38,6 +39,7 @@ class Pace(Layer):
 
     def __init__(self, inner: Driver, *, patience: float = PATIENCE) -> None:
         super().__init__(inner)
+        self.many = inner.many
         self.limit = float("inf")
         self.patience = patience
         self._changed = threading.Condition()
@@ -57,19 +59,41 @@ class Pace(Layer):
         finally:
             self._end(begun, slower=slower, good=good)
 
-    def _begin(self) -> int:
+    def put_together(self, items: Sequence[PutItem], width: int) -> PutResults:
+        if self.limit != float("inf"):
+            # One by one, each of them waits until there is room.
+            return super().put_together(items, width)
+        return self._watched(lambda: self.inner.put_together(items, width), min(width, len(items)))
+
+    def get_together(self, paths: Sequence[str], width: int) -> GetResults:
+        if self.limit != float("inf"):
+            return super().get_together(paths, width)
+        return self._watched(lambda: self.inner.get_together(paths, width), min(width, len(paths)))
+
+    def _watched(self, call: Callable[[], R], count: int) -> R:
+        """Do several calls that are under way together, and look whether the service asks for fewer."""
+        begun = self._begin(count)
+        slower = False
+        try:
+            results = call()
+            slower = any(isinstance(result, RateLimited) for result in results)
+            return results
+        finally:
+            self._end(begun, count, slower=slower, good=False)
+
+    def _begin(self, count: int = 1) -> int:
         with self._changed:
             if self._running >= self.limit:
                 until = time.monotonic() + self.patience
                 while self._running >= max(1, int(self.limit)) and (left := until - time.monotonic()) > 0:
                     self._changed.wait(left)
-            self._running += 1
+            self._running += count
             return self._round
 
-    def _end(self, begun: int, *, slower: bool, good: bool) -> None:
+    def _end(self, begun: int, count: int = 1, *, slower: bool, good: bool) -> None:
         with self._changed:
             running = self._running
-            self._running -= 1
+            self._running -= count
             if slower and begun == self._round:
                 # Who was under way at the same time is told the same, and must not halve it once more.
                 self._round += 1

@@ -20,7 +20,7 @@ from typing import TypeVar
 
 import msgspec
 
-from omnistorage.core.driver import Driver, Failures
+from omnistorage.core.driver import Driver, Failures, GetResults, PutItem, PutResults
 from omnistorage.core.errors import IsADirectory, NotFound, StorageError
 from omnistorage.core.info import DIR, Form, ObjectInfo, Page
 from omnistorage.core.layer import Layer, LayeredUpload
@@ -53,6 +53,7 @@ class Prefix(Layer):
         if inner.features.max_path is not None:
             shorter = inner.features.max_path - len(self._stem.encode("utf-8", "surrogateescape"))
             self.features = msgspec.structs.replace(inner.features, max_path=max(0, shorter))
+        self.many = inner.many
 
     def outer(self, path: str) -> str:
         """Return the driver's key of one of ours."""
@@ -129,6 +130,23 @@ class Prefix(Layer):
 
     def put(self, path: str, body: Body, options: PutOptions) -> ObjectInfo:
         return self._info(super().put(self._object("put", path), body, options))
+
+    def put_together(self, items: Sequence[PutItem], width: int) -> PutResults:
+        keyed = [(self._object("put", path), body, options) for path, body, options in items]
+        results = self.inner.put_together(keyed, width)
+        for at, result in enumerate(results):
+            if isinstance(result, ObjectInfo):
+                results[at] = self._info(result)
+            elif isinstance(result, StorageError) and result.op not in _SOURCE:
+                self.show(result)
+        return results
+
+    def get_together(self, paths: Sequence[str], width: int) -> GetResults:
+        results = self.inner.get_together([self._object("get", path) for path in paths], width)
+        for result in results:
+            if isinstance(result, StorageError):
+                self.show(result)
+        return results
 
     def delete(self, path: str) -> None:
         super().delete(self._object("delete", path))

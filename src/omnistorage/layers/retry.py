@@ -30,7 +30,7 @@ from functools import partial
 from typing import Any, Final, TypeVar
 
 from omnistorage.core.bucket import TokenBucket
-from omnistorage.core.driver import Driver, Failures
+from omnistorage.core.driver import Driver, Failures, GetResults, PutItem, PutResults
 from omnistorage.core.errors import (
     AlreadyExists,
     NotFound,
@@ -93,6 +93,7 @@ class Retry(Layer):
         self.budget = budget or TokenBucket(0.0, BUDGET)
         self.sleep = sleep
         self._random = random or _uniform()
+        self.many = inner.many
 
     def around(self, op: str, path: str, call: Callable[[], T]) -> T:
         return self._repeat(call)
@@ -109,6 +110,22 @@ class Retry(Layer):
 
     def put(self, path: str, body: Body, options: PutOptions) -> ObjectInfo:
         return self._send(lambda body: self.inner.put(path, body, options), body)
+
+    def put_together(self, items: Sequence[PutItem], width: int) -> PutResults:
+        """Store several objects; those that failed for the moment are stored again, one by one."""
+        results = self.inner.put_together(items, width)
+        for at, result in enumerate(results):
+            if isinstance(result, StorageError) and result.retryable and result.op not in _SOURCE:
+                results[at] = Driver.put_many(self, items[at : at + 1])[0]
+        return results
+
+    def get_together(self, paths: Sequence[str], width: int) -> GetResults:
+        """Read several objects; those that failed for the moment are asked for again, one by one."""
+        results = self.inner.get_together(paths, width)
+        for at, result in enumerate(results):
+            if isinstance(result, StorageError) and result.retryable:
+                results[at] = Driver.get_together(self, paths[at : at + 1], 1)[0]
+        return results
 
     def delete(self, path: str) -> None:
         self._repeat(lambda: self.inner.delete(path), _gone)

@@ -39,7 +39,7 @@ def state_of(transfer: dict[str, Any]) -> dict[str, Any]:
         raise Unsupported("other processes move only to places that store an object whole or not at all")
     admission = transfer["_admission"]
     asks = admission is not None and admission.counts_bytes
-    left_here = dict.fromkeys(("_observer", "_admission", "_journal", "_stop"))
+    left_here = dict.fromkeys(("_observer", "_admission", "_journal", "_stop", "_plain"))
     large = transfer["_large"]
     return {
         **transfer,

@@ -220,6 +220,7 @@ class Run:
             approve=self._approve,
             journal=self.journal,
             large=large,
+            width=options.transfers,
         )
         near = self._src.features.local and self._dst.features.local
         execution = Execution(

@@ -5,17 +5,21 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from omnistorage.core.driver import Driver
 from omnistorage.core.errors import SourceChanged
 from omnistorage.core.info import ObjectInfo
 from omnistorage.core.streams import Body, ByteStream, fill
+from omnistorage.core.wrapped import carried
 
 from .model import origin_of
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
+
+WATCHED: Final = 1 << 20
+"""Objects from so many bytes on report progress and can be stopped midway."""
 
 Moved = Callable[[int, str], object]
 """Called with a number of bytes that were moved, and the path they belong to."""
@@ -37,12 +41,34 @@ class SourceBody(Body):
         self.size = info.size
         self.proven = False
         self.before_end: Callable[[], object] | None = None
+        self._opened: ByteStream | None = None
         if moved is not None:
             self._moved = moved
             self.progress = self._report
 
+    def ask(self) -> int | None:
+        """Return the time of modification; for a small object by the request that reads it, and no other.
+
+        To be followed by ``leave``, whether it was read or not.
+        """
+        if self.size is not None and self.size < WATCHED:
+            self._opened = self.driver.get(origin_of(self.info))
+            told = carried(self._opened)
+            if told is not None and told.mtime_ns is not None:
+                return told.mtime_ns
+        return self.driver.stat(origin_of(self.info)).mtime_ns
+
+    def leave(self) -> None:
+        """Close what was opened by ``ask`` and nobody read."""
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            opened.close()
+
     def open(self) -> ByteStream:
-        stream = self._stream = self.driver.get(origin_of(self.info))
+        stream, self._opened = self._opened, None
+        if stream is None:
+            stream = self.driver.get(origin_of(self.info))
+        self._stream = stream
         return stream if self.progress is None else WatchedStream(stream, self._report)
 
     def check(self) -> None:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from omnistorage.core.content import same_content
-from omnistorage.core.driver import Driver, PutItem
-from omnistorage.core.errors import Cancelled, Corrupted, NotFound, PermissionDenied, StorageError
+from omnistorage.core.driver import Driver
+from omnistorage.core.errors import Cancelled, Corrupted, NotFound, PermissionDenied, StorageError, Unsupported
 from omnistorage.core.info import ObjectInfo
 from omnistorage.core.options import PutOptions
-from omnistorage.core.streams import ByteStream, PlainFile
+from omnistorage.core.streams import ByteStream
 
 from . import repeated
 from .attributes import Attributes
@@ -38,8 +38,9 @@ from .model import (
     Verb,
     origin_of,
 )
+from .plain import Plain, plain_between
 from .serverside import ServerSide
-from .source import SourceBody
+from .source import WATCHED, SourceBody
 
 if TYPE_CHECKING:
     from .jobmemory import JobMemory
@@ -50,9 +51,6 @@ TO_BE_ASKED: Final = "to be asked for by whoever keeps the limit"
 """Reasons for not doing what was planned."""
 
 _CHANGES: Final = frozenset((Verb.COPY, Verb.TOUCH, Verb.RENAME, Verb.DELETE, Verb.MKDIR, Verb.RMDIR))
-
-WATCHED: Final = 1 << 20
-"""Objects from so many bytes on report progress and can be stopped midway."""
 
 
 class Transfer:
@@ -73,6 +71,7 @@ class Transfer:
         approve: Asked before each change; False leaves that one out.
         journal: Remembers what was found to be equal, so that a run which is interrupted need not look again.
         large: Stores large objects; None to store them as all others.
+        width: Requests of small objects under way at a time, of all threads.
     """
 
     def __init__(
@@ -92,6 +91,7 @@ class Transfer:
         approve: Callable[[Action], bool] | None = None,
         journal: JobMemory | None = None,
         large: Large | None = None,
+        width: int = 1,
     ) -> None:
         self._src = src
         self._dst = dst
@@ -115,11 +115,10 @@ class Transfer:
         # Layers that do not let the source be changed do not pass its folder on, either.
         altered = attributes is not None and attributes.alters
         self._can_rename = policy.move and src.local_root is not None and not altered
-        self._plain_root = src.local_root
         self._server_side = ServerSide(src, dst) if attributes is None and elsewhere is None else None
-        special = dry_run or verify or inplace or elsewhere is not None or approve is not None
-        if special or policy.move or attributes is not None or not dst.features.local:
-            self._plain_root = None
+        self._is_plain = not (dry_run or verify or inplace or policy.move or elsewhere or approve or attributes)
+        self._width = width
+        self._plain = self._new_plain()
 
     @property
     def admits(self) -> bool:
@@ -131,46 +130,37 @@ class Transfer:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state, _stop=threading.Event())
+        self._plain = self._new_plain()
+
+    def _new_plain(self) -> Plain | None:
+        plain = plain_between(self._src, self._dst, self._width, self._go_on, keeps=self._backup is not None)
+        return plain if self._is_plain else None
 
     def cancel(self) -> None:
         """Make all that runs, and all that comes, fail with Cancelled."""
         self._stop.set()
 
     def batch(self, actions: list[Action]) -> list[Outcome]:
-        """Do several actions, one after the other."""
-        if self._plain_root is None or len(actions) == 1 or not all(map(self._is_plain_copy, actions)):
+        """Do several actions: the small ones that are copied as they are together, others one after the other."""
+        plain = self._plain
+        if plain is None or (plain.near and (len(actions) == 1 or not all(map(plain.takes, actions)))):
             return [self.do(action) for action in actions]
         if self._stop.is_set():
             return [Outcome(action, Cancelled(op="copy", path=action.path)) for action in actions]
-        return self._copy_plain(actions, self._plain_root)
+        done = self._copy_plain([action for action in actions if plain.takes(action)], plain)
+        return [done.get(id(action)) or plain.alone(self.do, action) for action in actions]
 
-    def _is_plain_copy(self, action: Action) -> bool:
-        src = action.src
-        if action.verb is not Verb.COPY or src is None or src.mtime_ns is None or src.size is None:
-            return False
-        return src.size < WATCHED and (action.dst is None or self._backup is None)
-
-    def _copy_plain(self, actions: list[Action], root: str) -> list[Outcome]:
-        """Hand small files of this machine over all at once."""
-        items: list[PutItem] = []
-        go_on = self._go_on
-        for action in actions:
-            src: Any = action.src
-            body = PlainFile(f"{root}/{origin_of(src)}", src.size, src.mtime_ns)
-            body.progress = go_on
-            items.append((action.path, body, PutOptions(mtime_ns=src.mtime_ns)))
-        outcomes = []
-        try:
-            results = self._dst.put_many(items)
-        except StorageError as exc:
-            # A destination that takes nothing at all says so once.
-            return [Outcome(action, exc) for action in actions]
-        for action, stored in zip(actions, results, strict=True):
+    def _copy_plain(self, actions: list[Action], plain: Plain) -> dict[int, Outcome]:
+        """Hand small objects over all at once; return the outcomes by the identity of their actions."""
+        outcomes: dict[int, Outcome] = {}
+        for action, stored in zip(actions, plain.copy(actions) if actions else (), strict=True):
             if isinstance(stored, ObjectInfo):
                 self._note_equal(action, stored)
-                outcomes.append(Outcome(action, bytes=stored.size or 0, verified="size"))
+                outcomes[id(action)] = Outcome(action, bytes=stored.size or 0, verified="size")
             elif isinstance(stored, StorageError):
-                outcomes.append(self._failed(action, stored))
+                # Larger than it was listed, say: the long way takes it, or tells.
+                if not isinstance(stored, Unsupported):
+                    outcomes[id(action)] = self._failed(action, stored)
             else:
                 raise stored
         return outcomes
@@ -244,13 +234,23 @@ class Transfer:
                 self._keep(action, kept)
             if (copied := self._server_side.copy(src, action.path)) is not None:
                 return self._ended(action, copied, kept[0])
-        if src.mtime_ns is None and self._src.features.mtime:
-            # The object has one, and only the listing did not tell it.
-            src = msgspec.structs.replace(src, mtime_ns=self._src.stat(origin_of(src)).mtime_ns)
         large = src.size is None or src.size >= WATCHED
         if large and self._observer is not None:
             self._observer(Event("begin", action.path, src.size or 0))
         body, near = self._body(src, large)
+        if src.mtime_ns is not None or not self._src.features.mtime:
+            return self._store(action, src, body, near, kept)
+        # The object has one, and only the listing did not tell it.
+        try:
+            own = body.driver is self._src
+            told = body.ask() if own else self._src.stat(origin_of(src)).mtime_ns
+            src = msgspec.structs.replace(src, mtime_ns=told)
+            body.info = src if own else body.info
+            return self._store(action, src, body, near, kept)
+        finally:
+            body.leave()
+
+    def _store(self, action: Action, src: ObjectInfo, body: SourceBody, near: bool, kept: list[str]) -> Outcome:
         proves = self._verify or self._policy.move
         proof = (lambda stored: self._prove_stored(action, stored, body)) if proves else None
         if not near:
