@@ -18,7 +18,17 @@ from omnistorage.core.errors import (
     Truncated,
 )
 from omnistorage.core.info import FILE, ObjectInfo
-from omnistorage.core.streams import CHUNK, Body, ByteStream, FileBody, Upload, copy_stream, read_all, read_exactly
+from omnistorage.core.streams import (
+    CHUNK,
+    Body,
+    ByteStream,
+    FileBody,
+    Upload,
+    copy_stream,
+    fill,
+    read_all,
+    read_exactly,
+)
 
 from ._s3client import Client
 from ._s3metadata import is_md5, iso_time, version_of
@@ -28,6 +38,8 @@ if TYPE_CHECKING:
     from hashlib import _Hash
 
 _MIB: Final = 1 << 20
+
+_PIECE: Final = 256 << 10
 
 
 def part_size_for(client: Client, wanted: int, size: int | None) -> int:
@@ -67,6 +79,7 @@ class S3Upload(Upload):
         self._if_absent = if_absent
         self._parts: dict[int, tuple[int, str]] = dict(stored or {})
         self._lock = threading.Lock()
+        self._buffers = threading.local()
         self._over = False
 
     @property
@@ -75,12 +88,20 @@ class S3Upload(Upload):
             return {number: size for number, (size, _) in self._parts.items()}
 
     def put_part(self, number: int, body: Body) -> None:
-        self.put_bytes(number, whole(body))
+        if body.size is None:
+            self.put_bytes(number, whole(body))
+            return
+        # Each thread has one buffer for all its parts: fresh memory costs as much as reading into it.
+        buffer = getattr(self._buffers, "one", None)
+        if buffer is None or len(buffer) < body.size:
+            buffer = self._buffers.one = bytearray(max(body.size, self.part_size))
+        with memoryview(buffer)[: body.size] as data:
+            self.put_bytes(number, data, _read_into(data, body))
 
-    def put_bytes(self, number: int, data: bytes | memoryview) -> None:
-        """Store one part that is in memory."""
+    def put_bytes(self, number: int, data: bytes | memoryview, digest: _Hash | None = None) -> None:
+        """Store one part that is in memory; ``digest`` is its MD5, if at hand."""
         client = self._client
-        digest = md5(data, usedforsecurity=False)
+        digest = digest or md5(data, usedforsecurity=False)
         headers = {**client.key_headers, **client.checksum_headers(data, digest=digest.digest())}
         query = (("partNumber", str(number)), ("uploadId", self._id))
         answer = client.request("PUT", self._bucket, self._key, query, headers, data, unsigned=True)
@@ -260,6 +281,25 @@ def whole(body: Body) -> bytes:
                 raise _wrong_size(body.size, len(data))
         body.check()
     return data
+
+
+def _read_into(data: memoryview, body: Body) -> _Hash:
+    """Fill ``data`` with a body of that size; return its MD5, which is made of each piece while it is at hand.
+
+    Raises:
+        Truncated: It has another size than it says.
+        SourceChanged: It was changed while it was read.
+    """
+    digest = md5(usedforsecurity=False)
+    size, filled = len(data), 0
+    with body.open() as stream:
+        while filled < size and (count := fill(stream, data[filled : min(filled + _PIECE, size)])):
+            digest.update(data[filled : filled + count])
+            filled += count
+        if filled != size or stream.read(1):
+            raise _wrong_size(size, filled)
+        body.check()
+    return digest
 
 
 def _growing(part_size: int, number: int) -> int:
