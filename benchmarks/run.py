@@ -123,6 +123,9 @@ def main() -> None:
     parser.add_argument("only", nargs="*", help="words; subjects whose name has one of them are run")
     parser.add_argument("--quick", action="store_true", help="a hundredth of the size, once: does it run at all?")
     parser.add_argument("--huge", action="store_true", help="also a million files: minutes, and gigabytes of memory")
+    parser.add_argument(
+        "--once", action="store_true", help="S3: each tool does each job once, on machines that are busy"
+    )
     parser.add_argument("--s3", action="store_true", help="S3 instead: see benchmarks/s3_run.py")
     parser.add_argument("--memory", default="/dev/shm", help="folder in memory, or empty to leave it out")
     parser.add_argument("--disk", default=tempfile.gettempdir(), help="folder on a disk, or empty to leave it out")
@@ -167,6 +170,8 @@ def _measure_s3(given: argparse.Namespace) -> bool:
 
     words = given.only
     known = s3_subjects.subjects(100 if given.quick else 1)
+    if given.once:
+        known = [msgspec.structs.replace(subject, repeat=1) for subject in known]
     topics = [word for word in words if word not in s3_run.SERVERS]
     chosen = [subject for subject in known if not topics or any(word in subject.name for word in topics)]
     versions = _versions() | s3_run.versions()
