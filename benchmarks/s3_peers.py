@@ -89,6 +89,8 @@ def with_obstore(verb: str, folder: str, bucket: str, prefix: str) -> None:
 
     pairs = _files(folder, prefix) if verb == "up" else _targets(folder, prefix, keys)
     asyncio.run(_side_by_side(put if verb == "up" else get, pairs))
+    # All is done; on the way out of the interpreter its threads sometimes abort the process.
+    os._exit(0)
 
 
 def with_s3fs(verb: str, folder: str, bucket: str, prefix: str) -> None:
