@@ -150,4 +150,5 @@ def _peer(tool: str, verb: str, folder: str, place: Place) -> list[str]:
     if find_spec("s3transfer" if tool == "boto3" else tool) is None:
         return []
     script = str(Path(__file__).with_name("s3_peers.py"))
-    return [sys.executable, script, tool, verb, folder, place.bucket, place.prefix]
+    # Its own folder is no place for modules: the libraries mean others by the names that are there.
+    return [sys.executable, "-P", script, tool, verb, folder, place.bucket, place.prefix]
