@@ -12,6 +12,7 @@ from omnistorage.core.driver import Driver
 from omnistorage.core.errors import ReadOnly
 from omnistorage.core.layer import Layer
 from omnistorage.core.options import PutOptions
+from omnistorage.core.placed import placed
 from omnistorage.core.streams import BytesBody, read_all
 from omnistorage.drivers.memory import MemoryDriver
 from omnistorage.layers.readonly import Readonly
@@ -20,7 +21,9 @@ CHANGES: dict[str, Callable[[Driver], object]] = {
     "put": lambda driver: driver.put("a", BytesBody(b"new"), PutOptions()),
     "put_many": lambda driver: driver.put_many([("a", BytesBody(b"x"), PutOptions())]),
     "delete": lambda driver: driver.delete("a"),
+    "put_together": lambda driver: driver.put_together([("a", BytesBody(b"x"), PutOptions())], 4),
     "copy": lambda driver: driver.copy("a", "b"),
+    "copy_from": lambda driver: driver.copy_from(placed(MemoryDriver(), "a"), "b"),
     "move": lambda driver: driver.move("a", "b"),
     "mkdir": lambda driver: driver.mkdir("d"),
     "rmdir": lambda driver: driver.rmdir("d"),
@@ -35,7 +38,10 @@ CHANGES: dict[str, Callable[[Driver], object]] = {
     "restore_version": lambda driver: driver.restore_version("a", "v"),
     "sweep": lambda driver: driver.sweep("a"),
 }
-READS = {"stat", "list", "names", "get", "hash", "metadata", "presign", "versions", "get_version", "about", "watch"}
+READS = {
+    "stat", "list", "names", "get", "get_together", "hash", "metadata", "presign", "versions", "get_version", "about",
+    "watch",
+}  # fmt: skip
 OTHERS = {"classify", "identity", "close", "from_address"}
 
 

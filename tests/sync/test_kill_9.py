@@ -166,4 +166,4 @@ def test_killed_at_any_moment(recipe: str, pair: Pair) -> None:
 
     logger.info("%s: whole run %d ms, %d bytes beside %d; %s", recipe, duration * 1000, beside, TOTAL, dict(sums))
     assert sums["again"] <= sums["finished"] / 10 + JOURNAL
-    assert sums["partly"] > MOMENTS // 4 or recipe == "move"
+    assert sums["partly"] >= max(1, MOMENTS // 5) or recipe == "move"

@@ -35,7 +35,7 @@ from omnistorage.drivers.memory import MemoryDriver
 from omnistorage.layers.limit import Limit
 from omnistorage.layers.prefix import Prefix
 from omnistorage.storage import Storage
-from omnistorage.sync import Event, Options, Result, copy, copy_one, move, sync, transfer
+from omnistorage.sync import Event, Options, Result, copy, copy_one, move, plain, sync, transfer
 from omnistorage.sync.fingerprint import Fingerprint
 from omnistorage.sync.jobs import jobs
 from omnistorage.sync.journal import JobKey, Journal
@@ -59,6 +59,7 @@ PLACES: dict[str, Make] = {"file": files, "memory": lambda root: memory()}
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let parts, and what counts as large, be so small that many of them cost nothing."""
     monkeypatch.setattr(transfer, "WATCHED", PART)
+    monkeypatch.setattr(plain, "WATCHED", PART)
     monkeypatch.setattr(_localupload, "_PART", PART)
     monkeypatch.setattr(_localupload.LocalUpload, "part_size", PART)
     monkeypatch.setattr(memory_room._MemoryUpload, "part_size", PART)

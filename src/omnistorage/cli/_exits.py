@@ -48,7 +48,10 @@ def run(command: click.Command, args: Sequence[str]) -> int:
             raise Exit(USAGE, f"{exc.format_message().rstrip('.')} {hint}") from None
         except click.ClickException as exc:
             raise Exit(FAILED, exc.format_message()) from None
-        except click.Abort:
+        except click.Abort as exc:
+            # click takes every EOFError for the end of the user's input; of ours, a source that ended early is one.
+            if isinstance(exc.__cause__, StorageError):
+                raise exc.__cause__ from None
             raise KeyboardInterrupt from None
 
     return end(call)

@@ -141,6 +141,8 @@ class Writer(io.BufferedIOBase):
 
     def _commit(self) -> ObjectInfo:
         if self._upload is not None:
+            # What is held back may be more than one part where parts are small.
+            self._pass_on()
             self._put_part(bytes(self._buffer))
             return self._upload.finish()
         if self._spool is not None:

@@ -53,6 +53,9 @@ class Readonly(Layer):
     def copy(self, src: str, dst: str) -> ObjectInfo:
         self._refuse("copy", dst)
 
+    def put_together(self, items: Sequence[PutItem], width: int) -> PutResults:
+        self._refuse("put_together", items[0][0] if items else "")
+
     def copy_from(self, source: Placed, dst: str) -> ObjectInfo:
         self._refuse("copy_from", dst)
 

@@ -8,6 +8,7 @@ import warnings
 import pytest
 
 from omnistorage.core.errors import Closed, IsADirectory, StorageError
+from omnistorage.core.options import PutOptions
 from omnistorage.storage import Storage
 from omnistorage.testing.bodies import pattern
 
@@ -60,6 +61,25 @@ class Writers(Suite):
 
         assert len(back) == step * count
         assert all(back[n * step : (n + 1) * step] == piece for n in range(count))
+
+    def test_writer_that_holds_several_parts(self, storage: Storage) -> None:
+        """A buffer that is larger than a part of the service is no trouble, also at the end."""
+        part = 1 << 20
+        if storage.features.upload:
+            upload = storage.driver.begin_upload("a", PutOptions())
+            upload.abort()
+            part = upload.part_size
+        if part > 8 << 20:
+            pytest.skip(f"parts of {part} bytes are more than a test should move")
+        data = pattern(2 * part + 2)
+        with storage.open_writer("a", buffer_size=2 * part) as writer:
+            writer.write(data)
+            writer.write(data[: part + part // 2])
+        back = storage.read_bytes("a")
+
+        assert len(back) == len(data) + part + part // 2
+        assert back.startswith(data)
+        assert data.startswith(back[len(data) :])
 
     def test_nothing_is_seen_before_close(self, storage: Storage) -> None:
         """While an object is being written, the old one is there, or none."""
