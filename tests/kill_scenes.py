@@ -12,6 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+TICK = 0.01
+"""Seconds in which a large file goes on between two looks."""
+
 
 class Watched:
     """The command line in a process of its own, whose writing is counted also when it is dead.
@@ -44,6 +47,10 @@ class Watched:
         """Return after so long, or when the process has ended."""
         until = time.monotonic() + seconds
         self.wait_for(lambda: time.monotonic() > until)
+
+    def wait_for_bytes(self, count: float) -> None:
+        """Return when so many bytes were written, or when the process has ended."""
+        self.wait_for(lambda: self.written >= count)
 
     def kill(self) -> int:
         """Kill it, and return what it had written."""

@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 
 from cli_runs import Ran, Run
-from omnistorage import backends
 from rclone_confs import RCLONE, encrypted, rclone
 
 CONF = """\
@@ -343,10 +342,6 @@ def test_library_that_is_missing(process: Callable[..., Ran], file: Path, sealed
     assert ran.err == "omnistorage: an enciphered rclone.conf needs PyNaCl: pip install 'omnistorage[rclone]'\n"
 
 
-needs_s3 = pytest.mark.skipif("s3" not in backends(), reason="this version has no driver for s3 yet")
-
-
-@needs_s3
 def test_secrets_stand_where_they_are_wanted(run: Run, file: Path, conf: Path, tmp_path: Path) -> None:
     """By default in the configuration, which is said in one line; else in files of a folder."""
     plain = run("config", "import", conf)
@@ -363,7 +358,6 @@ def test_secrets_stand_where_they_are_wanted(run: Run, file: Path, conf: Path, t
     assert _held(file)["bucket"]["secret_access_key"] == f"file:{tmp_path}/keys/bucket.secret_access_key"
 
 
-@needs_s3
 def test_dry_run_hides_secrets(run: Run, file: Path, conf: Path) -> None:
     """What would be made is shown without its secrets."""
     shown = tomllib.loads(run("config", "import", "-n", conf).out)["remotes"]["bucket"]
@@ -372,7 +366,6 @@ def test_dry_run_hides_secrets(run: Run, file: Path, conf: Path) -> None:
     assert shown["endpoint_url"] == "http://127.0.0.1:1"
 
 
-@needs_s3
 def test_every_setting_has_one_of_the_driver() -> None:
     """Each setting that the table of s3 speaks of is an option of the driver."""
     from omnistorage.config._rclonetypes import TYPES
@@ -398,7 +391,6 @@ def serving(tmp_path: Path) -> Iterator[str]:
         started.stderr.read()
 
 
-@needs_s3
 @pytest.mark.parametrize("where", ["plain", "apart"])
 def test_both_programs_see_the_same(run: Run, file: Path, tmp_path: Path, serving: str, where: str) -> None:
     """What one program stores through a remote, the other reads through the remote that was made of it."""

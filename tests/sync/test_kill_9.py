@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from kill_scenes import Watched
+from kill_scenes import TICK, Watched
 from sync_scenes import NEWER, Tree, files, fill, held, leftovers
 
 MIB = 1 << 20
@@ -41,9 +41,6 @@ NEW: Tree = (
     | {"large/one": os.urandom(LARGE), "large/two": os.urandom(LARGE), "large/three": os.urandom(LARGE)}
 )
 TOTAL = sum(map(len, NEW.values()))
-
-JOURNAL = 8192
-"""Bytes by which the journals of two whole runs differ, as their rows are written together by the clock."""
 
 logger = logging.getLogger(__name__)
 
@@ -124,7 +121,7 @@ def elsewhere(recipe: str) -> Iterator[Path]:
     shutil.rmtree(shared)
 
 
-@pytest.mark.timeout(60 + 40 * MOMENTS)
+@pytest.mark.timeout(60 + 10 * MOMENTS)
 def test_killed_at_any_moment(recipe: str, pair: Pair) -> None:
     """Rules 1, 4 and 9: after ``kill -9`` every name holds its old bytes or its new ones, and a rerun converges."""
     end = _end(recipe)
@@ -135,11 +132,17 @@ def test_killed_at_any_moment(recipe: str, pair: Pair) -> None:
     duration = time.monotonic() - began
     beside = max(0, whole - TOTAL)
     sums: Counter[str] = Counter()
-    for _ in range(MOMENTS):
+    for number in range(MOMENTS):
         pair.lay()
         first = pair.start()
         after = random.uniform(0, duration)
-        first.wait(after)
+        if number % 2 or whole < TOTAL:
+            # Most of the time goes by with small files, and most of the bytes with large ones.
+            first.wait(after)
+        else:
+            # How far a run has come says more than the time does where a machine is now slow, now fast.
+            first.wait_for_bytes(random.uniform(0, whole))
+            first.wait(after % TICK)
         sums["ended before"] += first.ended
         first.kill()
         source, target = files(pair.source), files(pair.target)
@@ -157,13 +160,13 @@ def test_killed_at_any_moment(recipe: str, pair: Pair) -> None:
         assert held(target) == end
         assert held(source) == ({} if recipe.startswith("move") else NEW)
         assert leftovers(pair.target) == leftovers(pair.source) == []
-        # What a whole run writes beside the files themselves, in its journal, is written again.
+        # Each run tells what it sends; what the system counts has the journal in it, which varies by some rows.
+        assert result["bytes"] - (TOTAL - finished) <= finished / 10, (after, result, finished)
         again = max(0, written - beside - (TOTAL - finished))
-        assert again <= finished / 10 + JOURNAL, (after, written, finished)
         sums["finished"] += finished
         sums["again"] += again
         sums["partly"] += 0 < finished < TOTAL
 
     logger.info("%s: whole run %d ms, %d bytes beside %d; %s", recipe, duration * 1000, beside, TOTAL, dict(sums))
-    assert sums["again"] <= sums["finished"] / 10 + JOURNAL
-    assert sums["partly"] >= max(1, MOMENTS // 5) or recipe == "move"
+    assert sums["again"] <= sums["finished"] / 10
+    assert sums["partly"] > MOMENTS // 4 or recipe == "move"

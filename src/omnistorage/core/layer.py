@@ -164,6 +164,7 @@ class LayeredUpload(Upload):
     def __init__(self, layer: Layer, path: str, inner: Upload) -> None:
         self.inner = inner
         self.part_size = inner.part_size
+        self.streams = inner.streams
         self.token = inner.token
         self._layer = layer
         self._path = path

@@ -242,11 +242,13 @@ class Upload(ABC):
 
     Attributes:
         part_size: Bytes of each part but the last.
+        streams: Parts side by side, unless whoever sends them wants another number: what a kill costs grows with it.
         token: By this another process can go on (``resume_upload``); None if that cannot be.
         done: Number and size in bytes of the parts that are stored safely.
     """
 
     part_size: int = 8 << 20
+    streams: int = 4
     token: str | None = None
 
     @property

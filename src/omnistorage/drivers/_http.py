@@ -13,7 +13,7 @@ import os
 import re
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -105,6 +105,7 @@ class Http:
         body: bytes | memoryview | ByteStream | None = None,
         *,
         stream: bool = False,
+        before_last: Callable[[], object] | None = None,
     ) -> Answer:
         """Send a request and return the answer, whatever its status is.
 
@@ -116,6 +117,7 @@ class Http:
                 ``accept-encoding: identity``, ``user-agent``.
             body: Bytes, or a stream of as many as the header ``content-length`` says; it is not closed here.
             stream: Read the body of the answer later, if it is no refusal.
+            before_last: Called before the last block of a body of bytes is sent, which waits until then.
 
         Raises:
             Unreachable: There is no answer.
@@ -136,7 +138,7 @@ class Http:
         wire = pool.take(began) or pool.connect()
         try:
             try:
-                head = wire.exchange(method, text, body, length)
+                head = wire.exchange(method, text, body, length, before_last)
             except Broken as exc:
                 again = can_repeat(wire, exc, method, headers)
                 wire.close()
@@ -144,7 +146,7 @@ class Http:
                     raise failure(exc, pool.where) from exc.__cause__
                 logger.debug("%s %s: the connection that was kept is closed, on a new one", method, pool.where)
                 wire = pool.connect()
-                head = wire.exchange(method, text, body, length)
+                head = wire.exchange(method, text, body, length, before_last)
             answer = self.answer_of(pool, wire, method, head, stream)
         except Broken as exc:
             wire.close()

@@ -11,6 +11,7 @@ import re
 import select
 import socket
 import struct
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from omnistorage.core.errors import Truncated
@@ -84,19 +85,32 @@ class Wire:
         self.pulled = False
         self.wait_at_most(None)
 
-    def exchange(self, method: str, head: bytes, body: bytes | memoryview | ByteStream | None, length: int) -> Head:
+    def exchange(
+        self,
+        method: str,
+        head: bytes,
+        body: bytes | memoryview | ByteStream | None,
+        length: int,
+        before_last: Callable[[], object] | None = None,
+    ) -> Head:
         """Send a request and return the head of its answer.
 
-        A refusal that comes while the body is still being sent is the answer; the rest is not sent then.
+        A refusal that comes while the body is still being sent is the answer; the rest is not sent then. The last
+        block of a body of bytes waits until ``before_last`` returns.
 
         Raises:
             Broken: There is no answer.
             Truncated: The body is a stream that has another number of bytes than ``length``.
         """
-        return self.begin(method, head, body, length) or self.read_head()
+        return self.begin(method, head, body, length, before_last) or self.read_head()
 
     def begin(
-        self, method: str, head: bytes, body: bytes | memoryview | ByteStream | None, length: int
+        self,
+        method: str,
+        head: bytes,
+        body: bytes | memoryview | ByteStream | None,
+        length: int,
+        before_last: Callable[[], object] | None = None,
     ) -> Head | None:
         """Send a request; return the head of its answer if that came before the end, else None.
 
@@ -109,9 +123,11 @@ class Wire:
             early = self._send(head)
         elif isinstance(body, bytes | memoryview):
             if length <= SMALL:
+                if before_last is not None:
+                    before_last()
                 early = self._send(b"".join((head, body)))
             else:
-                early = self._send(head) or self._send_blocks(memoryview(body).cast("B"))
+                early = self._send(head) or self._send_blocks(memoryview(body).cast("B"), before_last)
         else:
             early = self._send(head) or self._send_stream(body, length)
         self.whole = early is None or early.status < 300
@@ -205,9 +221,11 @@ class Wire:
             return self._last_words(exc)
         return None
 
-    def _send_blocks(self, body: memoryview) -> Head | None:
+    def _send_blocks(self, body: memoryview, before_last: Callable[[], object] | None) -> Head | None:
         early: Head | None = None
         for start in range(0, len(body), BLOCK):
+            if before_last is not None and start + BLOCK >= len(body):
+                before_last()
             early = early or self._early()
             if early is not None and early.status >= 300:
                 break

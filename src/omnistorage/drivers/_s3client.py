@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from hashlib import md5, sha256
@@ -23,7 +23,7 @@ from ._http import Answer, Http, retry_after
 from ._httpmany import Request, send_many
 from ._presets import Preset, preset
 from ._s3errors import Failure, error_of, failure_of
-from ._s3metadata import http_time, is_secret
+from ._s3metadata import customer_key, http_time, is_secret
 from ._s3options import Options
 from ._sigv4 import EMPTY_SHA256, UNSIGNED, Credentials, Signer, canonical_query, quote_key
 
@@ -92,7 +92,7 @@ class Client:
         self._region = options.region or elsewhere or self._source.region() or self.preset.region
         self.base = self._base(self._region)
         self.always = {"x-amz-request-payer": "requester"} if options.requester_pays else {}
-        self.key_headers = _customer_key(options.sse_customer_key)
+        self.key_headers = customer_key(options.sse_customer_key)
         self.checksum = options.checksum or self.preset.checksum or "md5"
 
     @property
@@ -115,6 +115,7 @@ class Client:
         *,
         unsigned: bool = False,
         stream: bool = False,
+        before_last: Callable[[], object] | None = None,
         allow: tuple[int, ...] = (),
     ) -> Answer:
         """Send a request and return its answer, if that is good.
@@ -128,6 +129,7 @@ class Client:
             body: Bytes, or what opens a stream of as many bytes as the header ``content-length`` says.
             unsigned: The bytes have a checksum of their own, so that they need not be signed as well.
             stream: Read the body of the answer later.
+            before_last: Called before the last of the bytes are sent.
             allow: Further states that are an answer, and not a failure.
 
         Raises:
@@ -144,7 +146,8 @@ class Client:
             if not key and bucket and not place.path:
                 target = "/"
             try:
-                answer = self._send(place, credentials, method, target, wanted, headers or {}, body, unsigned, stream)
+                given = (place, credentials, method, target, wanted, headers or {}, body, unsigned)
+                answer = self._send(*given, stream=stream, before_last=before_last)
             except Unsupported:
                 # A body that can be read only once was read; what had gone wrong before is what counts.
                 if failed is not None:
@@ -282,13 +285,15 @@ class Client:
         headers: Mapping[str, str],
         body: bytes | memoryview | Opener | None,
         unsigned: bool,
+        *,
         stream: bool,
+        before_last: Callable[[], object] | None,
     ) -> Answer:
         http = self._http or self._new_http()
         sent, payload = self._signed(place, credentials, method, target, query, headers, body, unsigned)
         try:
             where = f"{target}?{query}" if query else target
-            return http.send(method, place.base, where, sent, payload, stream=stream)
+            return http.send(method, place.base, where, sent, payload, stream=stream, before_last=before_last)
         finally:
             if payload is not None and not isinstance(payload, bytes | memoryview):
                 payload.close()
@@ -431,18 +436,6 @@ def _is_label(bucket: str, scheme: str) -> bool:
         return False
     plain = bucket.replace("-", "").replace(".", "")
     return plain.isascii() and plain.isalnum() and bucket == bucket.lower() and 3 <= len(bucket) <= 63
-
-
-def _customer_key(text: str) -> dict[str, str]:
-    if not text:
-        return {}
-    try:
-        key = b64decode(text, validate=True)
-    except ValueError as exc:
-        raise ConfigError("s3: option 'sse_customer_key' is a key of 32 bytes in Base64") from exc
-    name = "x-amz-server-side-encryption-customer"
-    digest = b64encode(md5(key, usedforsecurity=False).digest()).decode()
-    return {f"{name}-algorithm": "AES256", f"{name}-key": text, f"{name}-key-md5": digest}
 
 
 _OUTDATED = frozenset({"ExpiredToken", "ExpiredTokenException", "InvalidToken", "InvalidAccessKeyId"})

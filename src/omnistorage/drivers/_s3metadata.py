@@ -13,10 +13,11 @@ from base64 import b64decode, b64encode
 from binascii import Error as BadBase64
 from calendar import timegm
 from collections.abc import Mapping
+from hashlib import md5
 from typing import Final
 
 from omnistorage.core.attributes import CONTENT_TYPE, MTIME, as_text, from_text
-from omnistorage.core.errors import InvalidPath, StorageError
+from omnistorage.core.errors import ConfigError, InvalidPath, StorageError
 from omnistorage.core.info import FILE, ObjectInfo
 from omnistorage.core.options import PutOptions
 
@@ -280,3 +281,20 @@ def _words(value: str) -> str:
 
 
 _BETWEEN = re.compile(r"\?=\s+=\?")
+
+
+def customer_key(text: str) -> dict[str, str]:
+    """Return the headers by which objects are stored and read with a key of the user's own (SSE-C), in Base64.
+
+    Raises:
+        ConfigError: It is no key.
+    """
+    if not text:
+        return {}
+    try:
+        key = b64decode(text, validate=True)
+    except ValueError as exc:
+        raise ConfigError("s3: option 'sse_customer_key' is a key of 32 bytes in Base64") from exc
+    name = "x-amz-server-side-encryption-customer"
+    digest = b64encode(md5(key, usedforsecurity=False).digest()).decode()
+    return {f"{name}-algorithm": "AES256", f"{name}-key": text, f"{name}-key-md5": digest}

@@ -32,6 +32,7 @@ from omnistorage.core.streams import (
 
 from ._s3client import Client
 from ._s3metadata import is_md5, iso_time, version_of
+from ._s3turns import Turns
 from ._s3xml import completion, parts, text_of, tree, uploads
 
 if TYPE_CHECKING:
@@ -54,6 +55,9 @@ def part_size_for(client: Client, wanted: int, size: int | None) -> int:
 
 class S3Upload(Upload):
     """An upload in parts; its token is its key, its id at the service and the size of its parts."""
+
+    # With turns, these are less than two parts that a kill costs.
+    streams = 2
 
     def __init__(
         self,
@@ -80,6 +84,7 @@ class S3Upload(Upload):
         self._parts: dict[int, tuple[int, str]] = dict(stored or {})
         self._lock = threading.Lock()
         self._buffers = threading.local()
+        self._turns = Turns()
         self._over = False
 
     @property
@@ -104,7 +109,10 @@ class S3Upload(Upload):
         digest = digest or md5(data, usedforsecurity=False)
         headers = {**client.key_headers, **client.checksum_headers(data, digest=digest.digest())}
         query = (("partNumber", str(number)), ("uploadId", self._id))
-        answer = client.request("PUT", self._bucket, self._key, query, headers, data, unsigned=True)
+        with self._turns.begin() as my_turn:
+            answer = client.request(
+                "PUT", self._bucket, self._key, query, headers, data, unsigned=True, before_last=my_turn
+            )
         etag = answer.headers.get("etag", "")
         refuse_other(etag, digest, client, answer.headers)
         with self._lock:

@@ -24,14 +24,15 @@ class Large:
     Args:
         dst: The destination.
         cutoff: What counts as large, in bytes; None for nothing.
-        streams: Parts of one object side by side, where there is waiting to be done.
+        streams: Parts of one object side by side, where there is waiting to be done; None for as many as each upload
+            wants.
         uploads: Remembers uploads; None leaves that to the destination.
 
     Attributes:
         kept: Objects that failed, and how many parts of how many are kept for the next run.
     """
 
-    def __init__(self, dst: Driver, cutoff: int | None, streams: int, uploads: Uploads | None = None) -> None:
+    def __init__(self, dst: Driver, cutoff: int | None, streams: int | None, uploads: Uploads | None = None) -> None:
         self.kept: dict[str, tuple[int, int]] = {}
         self._dst = dst
         self._cutoff = cutoff

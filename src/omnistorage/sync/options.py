@@ -69,7 +69,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         transfers: Transfers side by side.
         part_cutoff: Objects from so many bytes on are sent part by part, so that a run after one that was killed goes
             on from the last part; None sends each in one go.
-        part_streams: Parts of one object side by side, where not both sides are files of this machine.
+        part_streams: Parts of one object side by side, where not both sides are files of this machine. None leaves it
+            to the destination: 4, and 2 for S3, where a kill then costs less than two parts.
         checkers: Questions to storages side by side.
         dry_run: Change nothing; find out what would be done.
         every: Report objects that need nothing as well.
@@ -119,7 +120,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     attempts_wait: float = 0.0
     transfers: int = 4
     part_cutoff: int | None = 32 << 20
-    part_streams: int = 4
+    part_streams: int | None = None
     checkers: int = 8
     dry_run: bool = False
     every: bool = False

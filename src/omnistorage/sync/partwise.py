@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, NoReturn, Protocol
+from typing import NoReturn, Protocol
 
 import msgspec
 
@@ -25,10 +25,6 @@ from omnistorage.core.streams import Upload
 
 from .ranges import Range, Version
 from .uploads import UploadRecord, Uploads
-
-STREAMS: Final = 4
-"""Parts side by side where the waiting, and not the work, takes the time."""
-
 
 _PARTS, _PROOF, _END = "parts", "proof", "end"
 
@@ -85,7 +81,7 @@ def send(
     *,
     uploads: Uploads,
     watcher: Watcher,
-    workers: int = STREAMS,
+    workers: int | None = None,
 ) -> Sent:
     """Store the object ``info`` of the source as ``path``, going on where an earlier run ended.
 
@@ -97,7 +93,8 @@ def send(
         options: How to store it; ``origin`` is set here.
         uploads: Remembers the upload as long as it is not finished.
         watcher: Hears how it goes.
-        workers: Parts side by side; between two places on this machine it is always one.
+        workers: Parts side by side, None for as many as the upload wants; between two places on this machine it is
+            always one.
 
     Raises:
         SourceChanged: The source is not what the listing said, or was changed meanwhile; nothing is kept of it.
@@ -130,7 +127,7 @@ class _Sending:
         self._stored: set[int] = set()
         self._stage = _PARTS
 
-    def run(self, workers: int) -> Sent:
+    def run(self, workers: int | None) -> Sent:
         upload = self._upload
         try:
             done = upload.done
@@ -139,7 +136,7 @@ class _Sending:
             if resumed:
                 self._watcher.resumed(resumed)
             missing = [number for number in range(1, self._count + 1) if number not in done]
-            side_by_side(missing, self._send_part, workers)
+            side_by_side(missing, self._send_part, workers or upload.streams)
             self._source.check_again()
             self._stage = _PROOF
             self._watcher.ending(upload)

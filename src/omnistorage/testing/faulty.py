@@ -329,6 +329,7 @@ class FaultyDriver(Layer):
 class _FaultyUpload(Upload):
     def __init__(self, driver: FaultyDriver, path: str, inner: Upload) -> None:
         self.part_size = inner.part_size
+        self.streams = inner.streams
         self.token = inner.token
         self._driver = driver
         self._path = path

@@ -269,6 +269,7 @@ class MockDriver(Layer):
 class _MockUpload(Upload):
     def __init__(self, mock: MockDriver, path: str, inner: Upload) -> None:
         self.part_size = inner.part_size
+        self.streams = inner.streams
         self.token = inner.token
         self._mock = mock
         self._path = path
