@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from typing import ClassVar, get_type_hints
 
 import pytest
 
@@ -11,6 +12,8 @@ from omnistorage.core.layer import Layer, LayeredUpload
 from omnistorage.core.streams import Upload
 from omnistorage.drivers.memory import MemoryDriver, Options
 from omnistorage.testing import DriverSuite
+
+VALUES = {"part_size", "streams", "token"}
 
 
 class TestBareLayer(DriverSuite):
@@ -41,10 +44,25 @@ def test_layer_forwards_every_verb() -> None:
 
 def test_layered_upload_forwards_every_call() -> None:
     """A call added to Upload must be added to the layers' upload."""
-    calls = {name for name, call in vars(Upload).items() if not name.startswith("_")} - {"part_size", "token"}
+    calls = {name for name, call in vars(Upload).items() if not name.startswith("_") and name not in VALUES}
 
     assert calls - vars(LayeredUpload).keys() == set()
     assert calls != set()
+
+
+def test_layered_upload_has_the_values_of_the_driver() -> None:
+    """A value added to Upload must be taken over by the layers' upload."""
+    own = {name for name in get_type_hints(Upload) if not name.startswith("_")}
+
+    class Odd(Upload):
+        part_size, streams, token = 11, 7, "t"
+        done: ClassVar = {}
+        put_part = finish = abort = None  # type: ignore[assignment]
+
+    layered = LayeredUpload(Layer(MemoryDriver()), "a", Odd())
+
+    assert own == VALUES
+    assert {name: getattr(layered, name) for name in VALUES} == {"part_size": 11, "streams": 7, "token": "t"}
 
 
 def test_every_call_passes_around() -> None:

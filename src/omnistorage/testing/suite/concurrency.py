@@ -39,12 +39,19 @@ class Concurrency(Suite):
     def test_threads_on_one_key(self, storage: Storage) -> None:
         """Of several puts at once one wins as a whole; none is mixed with another."""
         contents = [pattern(50_000 + 1000 * n, seed=n) for n in range(self.threads)]
-        results = together(self.threads, lambda n: storage.write_bytes("a", contents[n]))
-        stored = [result for result in results if not isinstance(result, StorageError)]
+        results = self._put_at_once(storage, contents)
 
-        assert stored != []
+        assert [result for result in results if not isinstance(result, StorageError)] != []
         assert contents.count(storage.read_bytes("a")) == 1
+
+    def test_threads_on_one_key_leave_one_entry(self, storage: Storage) -> None:
+        """What several threads put under one key at once is listed once."""
+        self._put_at_once(storage, [b"x" * (n + 1) for n in range(self.threads)])
+
         assert keys(storage) == ["a"]
+
+    def _put_at_once(self, storage: Storage, contents: list[bytes]) -> list[object]:
+        return together(self.threads, lambda n: storage.write_bytes("a", contents[n]))
 
     def test_readers_see_whole_objects(self, storage: Storage) -> None:
         """Where puts are atomic, a reader meets an old or a new object while it is replaced, no third thing."""
@@ -84,7 +91,16 @@ class Concurrency(Suite):
 
     def test_delete_has_no_ghost(self, storage: Storage) -> None:
         """Threads that put and delete one key leave a whole object or none."""
+        assert self._put_and_delete(storage) == [None] * self.threads
+        assert self._left(storage) in ([], [b"whole"])
 
+    def test_delete_leaves_no_entry(self, storage: Storage) -> None:
+        """Threads that put and delete one key leave an entry of it if it is there."""
+        self._put_and_delete(storage)
+
+        assert keys(storage) == ["a"] * len(self._left(storage))
+
+    def _put_and_delete(self, storage: Storage) -> list[object]:
         def work(thread: int) -> None:
             for _ in range(ROUNDS):
                 if thread % 2:
@@ -92,15 +108,13 @@ class Concurrency(Suite):
                 else:
                     storage.write_bytes("a", b"whole")
 
-        results = together(self.threads, work)
-        try:
-            left = [storage.read_bytes("a")]
-        except NotFound:
-            left = []
+        return together(self.threads, work)
 
-        assert results == [None] * self.threads
-        assert left in ([], [b"whole"])
-        assert keys(storage) == ["a"] * len(left)
+    def _left(self, storage: Storage) -> list[bytes]:
+        try:
+            return [storage.read_bytes("a")]
+        except NotFound:
+            return []
 
     def test_calls_while_a_stream_is_open(self, storage: Storage) -> None:
         """An open stream neither blocks other calls nor is disturbed by them."""
