@@ -41,6 +41,8 @@ def expected(case: Case, theirs: Ended, again: Again) -> Expected:
         return alive
     if theirs.code == FAILED and (found := _without_folder_elsewhere(case, again)):
         return found
+    if theirs.code == LIMIT and case.has("--inplace") and (kept := _not_in_place(case, theirs, again)):
+        return kept
     if clashes := _clashes(case, again):
         return _without_clashes(case, clashes, again)
     if case.command == "sync" and (refused := _guarded(case, theirs, again)):
@@ -58,6 +60,7 @@ def expected(case: Case, theirs: Ended, again: Again) -> Expected:
     why = [
         *_unproven_moves(case, world, codes, again),
         *_kept_objects(case, world, codes),
+        *_empty_files(case, world),
         *_older_backups(case, world),
         *_too_deep(case, theirs, world),
         *_times_of_renamed(case, world),
@@ -201,7 +204,16 @@ def _untouched(case: Case, why: str) -> Expected:
     return Expected(Ended(REFUSED, case.world, []), frozenset((REFUSED,)), why)
 
 
-# d: a backup replaces no other
+# d: a failed copy leaves the old object where it was, and a backup replaces no other
+
+
+def _not_in_place(case: Case, theirs: Ended, again: Again) -> Expected | None:
+    """Say that what a limit cuts short in its own place leaves what it would have without ``--inplace``."""
+    elsewhere = case.without("--inplace")
+    ended = again(elsewhere)
+    if ended.world == theirs.world:
+        return None
+    return _named(expected(elsewhere, ended, again), "d: a failed copy leaves the old object")
 
 
 def _keep(case: Case, world: World, path: str, old: File) -> None:
@@ -234,6 +246,18 @@ def _by_content(case: Case, theirs: Ended, again: Again) -> Expected | None:
     if _contents(copied.world["d"]) == _contents(theirs.world["d"]):
         return None
     return _named(expected(plain, copied, again), "e: renames need equal content")
+
+
+def _empty_files(case: Case, world: World) -> Iterator[str]:
+    """Say that an empty file is no other under a new name: it is backed up, and made anew."""
+    if not case.has("--track-renames") or not case.has("--backup-dir", "--suffix"):
+        return
+    for path, old in case.world["d"].items():
+        if old is not None and not old[0] and path not in world["d"]:
+            before = {folder: dict(tree) for folder, tree in world.items()}
+            _keep(case, world, path, old)
+            if world != before:
+                yield "-: an empty file is not renamed"
 
 
 def _contents(tree: Tree) -> dict[str, bytes | None]:

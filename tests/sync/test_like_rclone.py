@@ -101,10 +101,35 @@ EXACTLY = Case(
 )
 """The limit is reached exactly; nothing begins after that, not even an object of no bytes."""
 
+EMPTY = EXACTLY._replace(
+    command="sync",
+    world={
+        "s": {"a": (b"", 1_700_000_000_000_000_000)},
+        "d": {"b": None, "b/a": (b"", 1_700_000_000_000_000_000)},
+        "r": {},
+        "b": {"b": None, "b/a": (b"kept before", 1_700_000_000_000_000_000)},
+    },
+    flags=(("--backup-dir", "@b"), ("--track-renames",), ("--create-empty-src-dirs",)),
+)
+"""rclone takes an empty file for another empty file, which so gets no backup."""
+
+CUT_SHORT = EXACTLY._replace(
+    world={
+        "s": {"A": (b"aa", 1_700_000_000_000_000_000), "a": (b"aa", 1_700_000_000_000_000_000)},
+        "d": {"a": (b"", 1_700_000_000_000_000_000)},
+        "r": {},
+        "b": {},
+    },
+    flags=(("--inplace",), ("--max-transfer", "3b"), *IN_ORDER),
+)
+"""rclone removes what it has begun to write over."""
+
 
 @_bounded(max_examples=CASES * 3 // 5)
 @given(folder_cases())
 @example(EXACTLY)
+@example(EMPTY)
+@example(CUT_SHORT)
 def test_folders_become_what_rclone_makes_of_them(case: Case) -> None:
     """A run between two folders leaves the same trees, times and exit code."""
     compared(case)
