@@ -39,7 +39,7 @@ def expected(case: Case, theirs: Ended, again: Again) -> Expected:
         return _copied_from_there(case, again)
     if theirs.code == CRASHED and (alive := _without_a_crash(case, again)):
         return alive
-    if theirs.code == FAILED and (found := _without_folder_elsewhere(case, again)):
+    if theirs.code == FAILED and (found := _without_folder_elsewhere(case, again) or _beside_a_folder(case, again)):
         return found
     if theirs.code == LIMIT and case.has("--inplace") and (kept := _not_in_place(case, theirs, again)):
         return kept
@@ -225,6 +225,25 @@ def _keep(case: Case, world: World, path: str, old: File) -> None:
             path = path.rpartition("/")[2]
         name = with_suffix(path, suffix, keep_extension=case.has("--suffix-keep-extension"))
         world[folder] |= dict.fromkeys(above_all(name)) | {name: old}
+
+
+def _beside_a_folder(case: Case, again: Again) -> Expected | None:
+    """Say that a backup gets a number where a directory has its name, which rclone fails to replace."""
+    if "/" not in case.sides[0] or not case.has("--backup-dir"):
+        return None
+    ((_, dst_path),) = _pairs_of(case)
+    suffix, keep = case.value("--suffix") or "", case.has("--suffix-keep-extension")
+    name = with_suffix(dst_path.rpartition("/")[2], suffix, keep_extension=keep)
+    if case.world["b"].get(name, "nothing") is not None:
+        return None
+    other = {folder: dict(tree) for folder, tree in case.world.items()}
+    drop(other["b"], name)
+    less = case._replace(world=other)
+    found = expected(less, again(less), again)
+    kept = dict(found.ended.world["b"])
+    backup = {numbered(name, 1): kept.pop(name)} if name in kept else {}
+    world = found.ended.world | {"b": kept | below(case.world["b"], name) | backup}
+    return _named(found._replace(ended=found.ended._replace(world=world)), "d: a backup replaces no other")
 
 
 def _older_backups(case: Case, world: World) -> Iterator[str]:

@@ -87,6 +87,20 @@ FOLDER_ELSEWHERE = ONLY_ELSEWHERE._replace(
 )
 """rclone 1.75 looks for the name of the source, and fails as it is that of a directory."""
 
+FOLDER_OF_BACKUPS = Case(
+    command="copyto",
+    world={
+        "s": {".a": None, ".a/.a": (b"1", 1_700_000_000_000_000_000)},
+        "d": {".a": None, ".a/.a": (b"", 1_700_000_000_000_000_000)},
+        "r": {},
+        "b": {".a": None, ".a/.a": (b"kept before", 1_700_000_000_000_000_000)},
+    },
+    sides=("s/.a/.a", "d/.a/.a"),
+    flags=(("--backup-dir", "@b"),),
+    listed=(),
+)
+"""rclone would put the old object where it finds a directory, and fails."""
+
 EXACTLY = Case(
     command="copy",
     world={
@@ -139,6 +153,8 @@ def test_folders_become_what_rclone_makes_of_them(case: Case) -> None:
 @given(object_cases())
 @example(ONLY_ELSEWHERE)
 @example(FOLDER_ELSEWHERE)
+@example(FOLDER_OF_BACKUPS)
+@example(FOLDER_OF_BACKUPS._replace(flags=(*FOLDER_OF_BACKUPS.flags, ("--dry-run",))))
 def test_objects_go_where_rclone_takes_them(case: Case) -> None:
     """A run from one object leaves the same trees, times and exit code."""
     compared(case)
