@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from .model import Server
-from .processes import Nursery, free_ports, program
+from .processes import Nursery, free_ports, listens, program
 
 
 def missing() -> str:
@@ -40,7 +40,8 @@ def start(nursery: Nursery) -> list[Server]:
     text = _PROXY.format(shared=shared, port=proxy, pipeline=" ".join(_PIPELINE), filters=filters, memory=memory)
     (folder / "proxy.conf").write_text(text, "utf-8")
     nursery.start([program("swift-proxy-server") or "", str(folder / "proxy.conf")])
-    nursery.wait(lambda: _healthy(proxy))
+    # The proxy is healthy before the others are there, and what it does not reach it does not try again for a minute.
+    nursery.wait(lambda: all(map(listens, (memory, *parts))), lambda: _healthy(proxy))
     return [Server("swift", f"http://127.0.0.1:{proxy}", "test:tester", "testing")]
 
 
