@@ -54,13 +54,16 @@ def copy(
             raise
         query = (("versionId", version),) if version else ()
         head = client.request("HEAD", *source, query, headers=client.key_headers).headers
+        headers = changed_headers(head, None, None)
         if int(head.get("content-length", "0")) <= client.preset.max_copy:
-            raise
+            if version is None or source != target:
+                raise
+            # One service copies no object onto itself that is to stay as it is, whichever version is named.
+            return replace(client, source, path, head, headers, part_size, version)
         if etag is not None and head.get("etag", "").strip('"') != etag:
             raise SourceChanged("the object was replaced meanwhile") from exc
-        headers = changed_headers(head, None, None)
         return _by_parts(client, source, target, path, head, headers, part_size, version)
-    copied = text_of(tree(data), "ETag").strip('"') or None
+    copied = _etag_in(data)
     if etag and copied and copied != etag and client.etag_is_md5 and is_md5(etag) and is_md5(copied):
         # Two services take no notice of the condition. What they copied is a whole object, only a later one.
         raise SourceChanged("the object was replaced meanwhile")
@@ -68,43 +71,50 @@ def copy(
 
 
 def replace(
-    client: Client, bucket: str, key: str, head: Mapping[str, str], headers: Mapping[str, str], part_size: int
-) -> None:
-    """Give an object other headers, by a copy onto itself.
+    client: Client,
+    place: Place,
+    path: str,
+    head: Mapping[str, str],
+    headers: Mapping[str, str],
+    part_size: int,
+    version: str | None = None,
+) -> ObjectInfo:
+    """Give an object other headers, by a copy onto itself, or onto its present version from an earlier one.
 
     Args:
         client: The service.
-        bucket: The bucket.
-        key: The object.
-        head: What HEAD said of it.
+        place: The object.
+        path: What it is called in the answer.
+        head: What HEAD said of it, or of that version.
         headers: What it is to have.
         part_size: Bytes of a part, if that is needed.
+        version: The one to copy.
 
     Raises:
         SourceChanged: It was replaced since ``head`` was asked for.
     """
     refuse_no_copy(client)
-    place = bucket, key
     if int(head.get("content-length", "0")) > client.preset.max_copy:
-        _by_parts(client, place, place, key, head, headers, part_size)
-        return
+        return _by_parts(client, place, place, path, head, headers, part_size, version)
     sent = {
         **client.write_headers(),
         **_source_key(client),
         **headers,
-        "x-amz-copy-source": _named(place),
+        "x-amz-copy-source": _named(place, version),
         "x-amz-metadata-directive": "REPLACE",
     }
     if etag := head.get("etag"):
         sent["x-amz-copy-source-if-match"] = etag
-    tags = tags_of(client, place, head)
+    tags = tags_of(client, place, head, version)
     try:
-        client.checked(client.request("PUT", bucket, key, headers=sent), bucket)
+        answer = client.request("PUT", *place, headers=sent)
+        data = client.checked(answer, place[0])
     except PreconditionFailed as exc:
         raise SourceChanged("the object was replaced meanwhile", request_id=exc.request_id) from exc
     if tags:
         # AWS keeps them; others lose them where metadata is replaced, whatever they are told.
         set_tags(client, place, tags)
+    return ObjectInfo(path, FILE, etag=_etag_in(data), version=version_of(answer.headers))
 
 
 def refuse_no_copy(client: Client) -> None:
@@ -186,6 +196,10 @@ def _named(place: Place, version: str | None = None) -> str:
     bucket, key = place
     name = f"/{quote_key(bucket)}/{quote_key(key)}"
     return f"{name}?versionId={quote_key(version)}" if version else name
+
+
+def _etag_in(data: bytes) -> str | None:
+    return text_of(tree(data), "ETag").strip('"') or None
 
 
 def _source_key(client: Client) -> dict[str, str]:

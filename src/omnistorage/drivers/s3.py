@@ -214,9 +214,8 @@ class S3Driver(Driver):
     def set_modified(self, path: str, mtime_ns: int) -> None:
         bucket, key = self._object(path)
         head = self._found(bucket, key)
-        copying.replace(
-            self._client, bucket, key, head, changed_headers(head, None, mtime_ns), self.options.part_size
-        )
+        headers = changed_headers(head, None, mtime_ns)
+        copying.replace(self._client, (bucket, key), path, head, headers, self.options.part_size)
 
     def metadata(self, path: str) -> dict[str, str]:
         bucket, key = self._at(path)
@@ -231,7 +230,7 @@ class S3Driver(Driver):
         bucket, key = self._object(path)
         head = self._found(bucket, key)
         headers = changed_headers(head, metadata, None)
-        copying.replace(self._client, bucket, key, head, headers, self.options.part_size)
+        copying.replace(self._client, (bucket, key), path, head, headers, self.options.part_size)
         if TAGGING in metadata:
             copying.set_tags(self._client, (bucket, key), metadata[TAGGING])
         return self.stat(path)

@@ -133,6 +133,25 @@ class Claims(Suite):
         assert storage.read_bytes("a") == b"old"
         assert len(list(storage.versions("a"))) >= 3
 
+    def test_restored_version_is_complete(self, storage: Storage) -> None:
+        """Metadata and type of content come back with the bytes, also where the version is the present one."""
+        features = storage.features
+        if not features.versions:
+            missing(storage, "versions")
+        storage.write_bytes("a", b"old", content_type="text/x-special", metadata={"k": "v"})
+        old = next(iter(storage.versions("a"))).version
+        assert old is not None
+        storage.restore("a", old)
+        again = storage.stat("a")
+        storage.write_bytes("a", b"newer")
+        storage.restore("a", old)
+        back = storage.stat("a")
+
+        assert storage.read_bytes("a") == b"old"
+        assert (again.size, back.size) == (3, 3)
+        assert not features.content_type or (again.content_type, back.content_type) == ("text/x-special",) * 2
+        assert not features.metadata or (again.metadata, back.metadata) == ({"k": "v"},) * 2
+
     def test_no_such_version(self, storage: Storage) -> None:
         """A version that is not there is neither read nor restored."""
         if not storage.features.versions:
