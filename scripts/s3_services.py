@@ -61,6 +61,8 @@ _WORDS: Final = {
     "if_match": "replaces on a condition",
     "no_multipart": "no uploads in parts",
     "no_part_copy": "no copies in parts",
+    "no_forms": "no forms",
+    "no_slash_keys": "no keys of slashes alone",
     "equal_parts": "parts of one size",
     "etag_is_md5": "ETag is no MD5",
     "etag_of_parts": "ETags of parts are its own",

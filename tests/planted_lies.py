@@ -154,6 +154,12 @@ class HierarchyUnchecked(Healthy):
     features = claiming(any_key=False)
 
 
+@caught_by("test_key_is_no_other_place[only a slash]")
+class SlashMeansRoot(Healthy):
+    def stat(self, path: str) -> ObjectInfo:
+        return super().stat("" if path == "/" else path)
+
+
 @caught_by("test_name[trailing blank]")
 class NamesTrimmed(Healthy):
     def put(self, path: str, body: Body, options: PutOptions) -> ObjectInfo:

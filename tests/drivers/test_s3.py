@@ -18,7 +18,8 @@ from omnistorage.storage import Storage
 from omnistorage.testing import DriverSuite
 from omnistorage.testing.suite.bodies import Bodies
 from omnistorage.testing.suite.claims import Claims
-from omnistorage.testing.suite.names import CLIMBING
+from omnistorage.testing.suite.listing import Listing
+from omnistorage.testing.suite.names import CLIMBING, Names
 from omnistorage.testing.suite.objects import Objects
 from omnistorage.testing.suite.ranges import Ranges
 from omnistorage.testing.suite.uploads import Uploads
@@ -109,3 +110,49 @@ class TestRclone(DriverSuite):
     @pytest.fixture
     def driver(self, rclone_s3: Server) -> Storage:
         return Storage(fresh_bucket(rclone_s3), partial(Retry, wait=0.02))
+
+
+class TestLocalstack(DriverSuite):
+    limits: ClassVar[Mapping[str, str]] = {
+        "test_name_of_no_file[only a slash]": "takes a key of slashes alone for the bucket"
+    }
+
+    @pytest.fixture
+    def driver(self, localstack: Server) -> S3Driver:
+        return fresh_bucket(localstack)
+
+
+class TestLocalstackInSmallPages(Listing, Names):
+    many = 40
+
+    limits: ClassVar[Mapping[str, str]] = TestLocalstack.limits
+
+    @pytest.fixture
+    def driver(self, localstack: Server) -> S3Driver:
+        return fresh_bucket(localstack, list_chunk=7)
+
+
+class TestVersionsOnLocalstack(Claims):
+    @pytest.fixture
+    def driver(self, localstack: Server) -> S3Driver:
+        return fresh_bucket(localstack, versioned=True)
+
+
+class TestSwift(DriverSuite):
+    @pytest.fixture
+    def driver(self, swift_s3: Server) -> S3Driver:
+        return fresh_bucket(swift_s3)
+
+
+class TestSwiftInSmallPages(Listing, Names):
+    many = 40
+
+    @pytest.fixture
+    def driver(self, swift_s3: Server) -> S3Driver:
+        return fresh_bucket(swift_s3, list_chunk=7)
+
+
+class TestVersionsOnSwift(Claims):
+    @pytest.fixture
+    def driver(self, swift_s3: Server) -> S3Driver:
+        return fresh_bucket(swift_s3, versioned=True)

@@ -109,6 +109,15 @@ def test_form_stores_without_credentials(storage: Storage) -> None:
         storage.form("a${filename}")
 
 
+def test_no_form_where_none_is_taken(rclone_s3: Server) -> None:
+    """A service that takes no forms is not said to."""
+    storage = Storage(fresh_bucket(rclone_s3))
+
+    assert not storage.features.post_form
+    with pytest.raises(Unsupported):
+        storage.form("a")
+
+
 def test_link_of_a_foreign_bucket_says_who_pays(radosgw: Server) -> None:
     """What every request says is a part of the link."""
     driver = S3Driver(Options(**settings(radosgw, bucket="b", requester_pays=True)))
@@ -139,6 +148,18 @@ def test_versions(radosgw: Server) -> None:
         assert not deleted
         assert storage.read_bytes("a") == b"22"
         assert storage.stat("a").version not in (None, *(info.version for info in found))
+
+
+def test_restored_version_has_its_tags(localstack: Server) -> None:
+    """Also where an object can be copied onto itself with a change only."""
+    driver = fresh_bucket(localstack, versioned=True)
+    with Storage(driver) as storage:
+        driver.put("a", BytesBody(b"1"), PutOptions(metadata={"x-amz-tagging": "team=blue"}, attributes=True))
+        driver.put("a", BytesBody(b"2"), PutOptions(metadata={"x-amz-tagging": "team=red"}, attributes=True))
+        storage.restore("a", list(storage.versions("a"))[1].version or "")
+
+        assert storage.read_bytes("a") == b"1"
+        assert driver.metadata("a")["x-amz-tagging"] == "team=blue"
 
 
 def test_version_with_a_name_that_is_none(radosgw: Server) -> None:
@@ -177,7 +198,7 @@ def test_tags_are_metadata(storage: Storage, driver: S3Driver) -> None:
 
 
 @pytest.mark.parametrize("size", [1, 6 << 20], ids=["whole", "parts"])
-@pytest.mark.parametrize("kind", ["radosgw", "moto"])
+@pytest.mark.parametrize("kind", ["radosgw", "moto", "localstack"])
 def test_tags_by_an_option(request: pytest.FixtureRequest, kind: str, size: int) -> None:
     """All that is stored gets them, by one request or by parts."""
     if (kind, size) == ("radosgw", 6 << 20):

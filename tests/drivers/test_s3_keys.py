@@ -40,6 +40,10 @@ FILES = "keys are paths of files there"
 LONG = "names of files have 255 bytes at most there"
 LACKS: dict[str, dict[str, str]] = {
     "radosgw": {},
+    "localstack": {
+        **dict.fromkeys(["/", "//"], "takes a key of slashes alone for the bucket"),
+        **dict.fromkeys(["\x01\x1f\x7f", "\ufffe\uffff", "tab\tline\nreturn\r"], "its listings cannot say it"),
+    },
     "moto": {"tab\tline\nreturn\r": "moto finds no address that holds a line end"},
     "rclone": {
         **dict.fromkeys(["a//b", "./", "../x", "d/", "d//", "/", "//", "/lead"], FILES),

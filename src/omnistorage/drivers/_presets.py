@@ -31,7 +31,7 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         account: What ``{account}`` is in this service, in words.
         path_style: The bucket stands in the path, not in the host name.
         list_v1: Has no ListObjectsV2.
-        no_url_encoding: Does not know ``encoding-type=url`` in listings.
+        no_url_encoding: Does not know ``encoding-type=url`` in listings, or loses keys by it.
         no_ranges: Ignores the Range of a GET and sends all.
         no_batch_delete: Has no DeleteObjects.
         no_if_none_match: Is not known to keep an object when a PUT says ``If-None-Match: *``.
@@ -40,6 +40,8 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         no_multipart: Has no uploads in parts.
         no_part_copy: Has no UploadPartCopy.
         no_tags: Has no tags; a request for them may do harm.
+        no_forms: Takes no objects by forms of browsers.
+        no_slash_keys: Takes a key of slashes alone for the bucket.
         equal_parts: All parts of an upload but the last have the same size.
         max_parts: Most parts of an upload.
         min_part_size: Fewest bytes of a part that is not the last.
@@ -72,6 +74,8 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     no_multipart: bool = False
     no_part_copy: bool = False
     no_tags: bool = False
+    no_forms: bool = False
+    no_slash_keys: bool = False
     equal_parts: bool = False
     max_parts: int = 10_000
     min_part_size: int = 5 << 20

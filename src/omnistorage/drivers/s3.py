@@ -36,6 +36,7 @@ from . import _s3upload as parts
 from . import _s3versions as versioning
 from ._s3client import Client
 from ._s3delete import delete_all
+from ._s3keys import MAX_KEY, refuse_no_key, refuse_unlisted
 from ._s3metadata import (
     MTIME_HEADER,
     TAGGING,
@@ -50,15 +51,11 @@ from ._s3metadata import (
 from ._s3options import Options, same_service
 from ._s3stream import range_header, stream_of
 from ._s3upload import CheckedStream, S3Upload
-from ._s3xml import fits_xml
 
 __all__ = ["DRIVER", "Options", "S3Driver"]
 
 _BY_FILE: Final = frozenset({"rclone"})
 """Services that write objects as files in place, so that half of one can be seen."""
-
-_MAX_KEY: Final = 1024
-"""Bytes of UTF-8."""
 
 
 class S3Driver(Driver):
@@ -80,7 +77,7 @@ class S3Driver(Driver):
         applies=frozenset({MTIME, CONTENT_TYPE}),
         content_type=True,
         hashes=frozenset({"md5"}),
-        max_path=_MAX_KEY,
+        max_path=MAX_KEY,
         any_key=True,
     )
 
@@ -98,6 +95,7 @@ class S3Driver(Driver):
             atomic_put=client.preset.name not in _BY_FILE,
             hashes=frozenset({"md5"}) if client.etag_is_md5 else frozenset(),
             versions=self.options.versioned,
+            post_form=not client.preset.no_forms,
             about=client.preset.name == "ceph" and bool(self._bucket),
             copy=client.preset.max_copy > 0,
             set_modified=client.preset.max_copy > 0,
@@ -176,11 +174,10 @@ class S3Driver(Driver):
     def copy(self, src: str, dst: str) -> ObjectInfo:
         if src == dst:
             return self.stat(src)
-        (bucket, key), target = self._object(src), self._object(dst)
-        return copying.copy(self._client, (bucket, key), target, dst, self.options.part_size)
+        return copying.copy(self._client, self._object(src), self._target(dst), dst, self.options.part_size)
 
     def copy_from(self, source: Placed, dst: str) -> ObjectInfo:
-        target, place = self._object(dst), same_service(source, self.identity()[:-1], self.options)
+        target, place = self._target(dst), same_service(source, self.identity()[:-1], self.options)
         return copying.copy(self._client, place, target, dst, self.options.part_size, etag=source.etag)
 
     def mkdir(self, path: str) -> None:
@@ -261,6 +258,8 @@ class S3Driver(Driver):
         return links.link(self._client, method, *self._object(path), expires)
 
     def post_form(self, path: str, *, expires: float = 3600.0, max_size: int | None = None) -> Form:
+        if not self.features.post_form:
+            raise Unsupported("this service takes no forms")
         return links.form(self._client, *self._object(path), expires, max_size)
 
     def versions(self, path: str) -> Iterator[ObjectInfo]:
@@ -325,12 +324,12 @@ class S3Driver(Driver):
         bucket, key = self._at(path)
         if not key:
             raise IsADirectory("a bucket is no object" if bucket else "the root cannot be an object")
-        if "\0" in key:
-            # Some cut a key there.
-            raise InvalidPath("a key has no NUL")
-        # Here, since not every service refuses it. No text has more than four bytes a letter.
-        if len(key) > _MAX_KEY // 4 and len(key.encode("utf-8", "surrogateescape")) > _MAX_KEY:
-            raise InvalidPath(f"a key has {_MAX_KEY} bytes at most")
+        refuse_no_key(self._client.preset, key)
+        return bucket, key
+
+    def _target(self, path: str) -> tuple[str, str]:
+        bucket, key = self._object(path)
+        refuse_unlisted(self._client.preset, key)
         return bucket, key
 
     def _open(self, path: str, offset: int, length: int | None, query: tuple[tuple[str, str], ...]) -> ByteStream:
@@ -343,6 +342,7 @@ class S3Driver(Driver):
         return stream_of(path, answer, offset, length, etag_is_md5=self._client.etag_is_md5)
 
     def _head(self, bucket: str, key: str) -> Mapping[str, str] | None:
+        refuse_no_key(self._client.preset, key)
         answer = self._client.request("HEAD", bucket, key, headers=self._client.key_headers, allow=(404,))
         return None if answer.status == 404 else answer.headers
 
@@ -353,8 +353,7 @@ class S3Driver(Driver):
         return head
 
     def _new_headers(self, key: str, options: PutOptions) -> dict[str, str]:
-        if self._client.preset.no_url_encoding and not fits_xml(key):
-            raise InvalidPath("a listing of this service cannot say such a key")
+        refuse_unlisted(self._client.preset, key)
         if options.if_absent and not self.features.if_absent:
             raise Unsupported("this service cannot refuse to replace without a race")
         # Always a time of our own: that of the service has seconds only, and is not in its answer.

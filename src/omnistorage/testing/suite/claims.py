@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -175,6 +176,20 @@ class Claims(Suite):
 
         assert "://" in form.url
         assert form.fields
+
+    def test_post_form_stores(self, storage: Storage) -> None:
+        """What is sent by a form, as a browser does it, becomes the object that the form names."""
+        if not storage.features.post_form:
+            missing(storage, "post_form")
+        form = storage.form("d/a b", expires=60)
+        lines = [f'--x\r\nContent-Disposition: form-data; name="{n}"\r\n\r\n{v}\r\n' for n, v in form.fields.items()]
+        lines.append('--x\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\nposted\r\n--x--\r\n')
+        headers = {"Content-Type": "multipart/form-data; boundary=x"}
+        with urlopen(Request(form.url, "".join(lines).encode(), headers, method="POST")) as answer:
+            status = answer.status
+
+        assert status < 300
+        assert storage.read_bytes("d/a b") == b"posted"
 
     def test_presign(self, storage: Storage) -> None:
         """A link is an address that names the object's bytes without our help."""

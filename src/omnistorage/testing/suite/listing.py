@@ -116,6 +116,16 @@ class Listing(Suite):
         assert sorted(found) == names
         assert keys(storage) == names
 
+    def test_many_odd_names(self, storage: Storage) -> None:
+        """Across pages, no entry is lost or out of order because of letters that are sent by codes."""
+        letters = "%+ #~aZ\u00e9\u65e5\U0001f600"
+        names = sorted(f"d/{letters[n % len(letters)]}{n:05}" for n in range(self.many))
+        put(storage, *names)
+        found = [info.path for info in raw_list(storage, "d")]
+
+        assert sorted(found) == names
+        assert keys(storage) == names
+
     def test_pages_can_be_asked_again(self, storage: Storage) -> None:
         """The same page asked for twice is the same, or a retry would lose or double entries."""
         put(storage, *(f"d/{n:05}" for n in range(self.many)))

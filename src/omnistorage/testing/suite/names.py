@@ -7,13 +7,13 @@ from collections.abc import Callable
 import pytest
 
 from omnistorage.core.driver import Driver
-from omnistorage.core.errors import InvalidPath
+from omnistorage.core.errors import InvalidPath, StorageError
 from omnistorage.core.info import FILE
 from omnistorage.core.options import PutOptions
 from omnistorage.core.streams import BytesBody
 from omnistorage.storage import Storage
 
-from .base import Suite, keys, paths, raw_list
+from .base import Suite, keys, missing, paths, raw_list
 
 HOSTILE: dict[str, str] = {
     "leading blank": " a",
@@ -92,6 +92,26 @@ class Names(Suite):
         """A strange name is read, described, listed and deleted exactly as given, or refused with InvalidPath."""
         _accepts(storage, HOSTILE[kind], must=False)
 
+    def test_name_that_is_refused_for_a_copy(self, storage: Storage) -> None:
+        """What a put refuses as a name, a copy does not make."""
+        storage.write_bytes("from", b"x")
+        refused = []
+        for name in HOSTILE.values():
+            try:
+                storage.write_bytes(name, b"x")
+            except InvalidPath:
+                refused.append(name)
+            except StorageError:
+                # Any other failure is for test_name to tell.
+                continue
+            else:
+                storage.delete(name)
+        for name in refused:
+            with pytest.raises(InvalidPath):
+                storage.copy("from", name)
+
+        assert keys(storage) == ["from"]
+
     @pytest.mark.parametrize("kind", CLIMBING)
     def test_name_of_no_file(self, storage: Storage, kind: str) -> None:
         """What a file system takes for another place is refused; where keys are opaque, it is a key."""
@@ -136,6 +156,19 @@ class Names(Suite):
             with pytest.raises(InvalidPath):
                 call()
         assert keys(storage) == ["d/a"]
+
+    @pytest.mark.parametrize("kind", CLIMBING)
+    def test_key_is_no_other_place(self, storage: Storage, kind: str) -> None:
+        """Where keys are opaque, one that looks like a way to the root is not there, and a delete harms nothing."""
+        key = CLIMBING[kind]
+        if not storage.features.any_key:
+            missing(storage, "any_key")
+        for call in (storage.stat, storage.read_bytes, storage.driver.delete):
+            with pytest.raises(StorageError):
+                call(key)
+        storage.write_bytes("b", b"x")
+
+        assert keys(storage) == ["b"]
 
     def test_names_that_look_alike(self, storage: Storage) -> None:
         """Composed and decomposed letters are different names: nothing is normalised."""
