@@ -36,7 +36,7 @@ KEYS = ["plain", "d/a b+c%2F", "\u00fc\U0001f600", "d//e", "./x", "a&<b>"]
 Rclone = Callable[..., str]
 
 
-@pytest.fixture(params=["radosgw", "moto", "rclone_s3"])
+@pytest.fixture(params=["radosgw", "moto", "rclone_s3", "localstack", "swift_s3"])
 def server(request: pytest.FixtureRequest) -> Server:
     """Each server in turn."""
     found: Server = request.getfixturevalue(request.param)

@@ -16,7 +16,7 @@ from servers import Server
 from sync_scenes import OLD, PLACES, TREE, WHEN, Counting, Tree, fill, held
 
 Place = Callable[[Path, Tree], Storage]
-KINDS = ("radosgw", "moto", "rclone_s3")
+KINDS = ("radosgw", "moto", "rclone_s3", "localstack", "swift_s3")
 SIDES = [("file", "s3"), ("s3", "file"), ("s3", "s3"), ("memory", "s3"), ("s3", "plain")]
 
 LINE = "e e/f\n"
