@@ -6,6 +6,7 @@ object (docs/decisions/0015), and read no refusal before they have sent all.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import select
@@ -26,6 +27,7 @@ SMALL: Final = 64 << 10
 _LONGEST_HEAD: Final = 256 << 10
 _LONGEST_LINE: Final = 16 << 10
 _MOST: Final = 64 << 10
+_QUICKACK: Final = getattr(socket, "TCP_QUICKACK", None)
 
 
 class Broken(Exception):
@@ -131,6 +133,11 @@ class Wire:
         else:
             early = self._send(head) or self._send_stream(body, length)
         self.whole = early is None or early.status < 300
+        if _QUICKACK is not None:
+            # Ceph's gateway, and others, send no body before the head is confirmed, which the kernel would do after
+            # 40 ms. It must be told for each answer: it goes back to that by itself.
+            with contextlib.suppress(OSError):
+                self._sock.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
         return early
 
     def read_head(self) -> Head:
