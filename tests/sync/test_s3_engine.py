@@ -10,7 +10,7 @@ import pytest
 
 from omnistorage.core.errors import StorageError
 from omnistorage.storage import Storage
-from omnistorage.sync import CheckOptions, Options, check, copy, move, sync
+from omnistorage.sync import CheckOptions, Options, check, copy, copy_one, move, sync
 from s3_scenes import fresh_bucket
 from servers import Server
 from sync_scenes import OLD, PLACES, TREE, WHEN, Counting, Tree, fill, held
@@ -85,6 +85,20 @@ def test_move_leaves_no_source(
     assert held(dst) == OLD | tree
     assert held(src) == {}
     assert (result.deleted_sources, result.errors) == (len(tree), 0)
+
+
+@sides
+@pytest.mark.parametrize("delete_source", [False, True])
+def test_one_object_under_another_name(
+    here: str, there: str, delete_source: bool, place: Callable[..., Storage], tmp_path: Path
+) -> None:
+    """The object that is named arrives, and not the one that has its new name at the source."""
+    src = place(here, tmp_path / "s", {"f": b"mine", "h": b"other"})
+    dst = place(there, tmp_path / "d", {"h": b"old"})
+    result = copy_one(src, "f", dst, "h", delete_source=delete_source)
+
+    assert (result.errors, held(dst)) == (0, {"h": b"mine"})
+    assert held(src) == ({} if delete_source else {"f": b"mine"}) | {"h": b"other"}
 
 
 @pytest.mark.parametrize(("here", "there"), [side for side in SIDES if "plain" not in side])

@@ -19,7 +19,7 @@ class ServerSide:
     """
 
     def __init__(self, src: Driver, dst: Driver) -> None:
-        self._src = src.inner if isinstance(src, Alias) else src
+        self._src, self._real = (src.inner, src.real) if isinstance(src, Alias) else (src, "")
         self._dst = dst
         local = dst.features.local or src.features.local
         self.possible = not local and dst.features.copy and self._src.identity()[:-1] == dst.identity()[:-1]
@@ -29,7 +29,7 @@ class ServerSide:
         if not self.possible:
             return None
         try:
-            return self._dst.copy_from(placed(self._src, origin_of(info), info.etag), path)
+            return self._dst.copy_from(placed(self._src, self._real or origin_of(info), info.etag), path)
         except (Unsupported, PermissionDenied):
             # By way of this machine it may go; the next object need not ask.
             self.possible = False
