@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import atexit
 import itertools
 import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
 import pytest
+from hypothesis import settings
 
 from omnistorage.core.driver import Driver
 from omnistorage.core.layer import Layer
 from omnistorage.drivers.file import FileDriver
 from omnistorage.drivers.file import Options as FileOptions
 from omnistorage.drivers.memory import MemoryDriver
+from omnistorage.layers.prefix import Prefix
 from omnistorage.storage import Storage
+from s3_scenes import fresh_bucket
+from servers import require, shared
 
 T = TypeVar("T")
 Tree = dict[str, bytes]
+
+SLOW = os.environ.get("OMNISTORAGE_SLOW") == "1"
 
 WHEN = 1_700_000_000_000_000_000
 NEWER, OLDER = WHEN + 10**9, WHEN - 10**9
@@ -130,6 +138,29 @@ def plain(tree: Tree | None = None) -> Storage:
     return fill(Storage(Plain()), tree or {})
 
 
+def s3(tree: Tree | None = None, *, when: int = WHEN) -> Storage:
+    """Make a storage below a fresh prefix of a bucket on Ceph's gateway; where there is none, the test is skipped."""
+    return fill(Storage(_Lent(_bucket(), f"place {next(_NUMBERS)}")), tree or {}, when=when)
+
+
+class _Lent(Prefix):
+    """Is closed without the driver, which has more places."""
+
+    def close(self) -> None:
+        return
+
+
+_NUMBERS = itertools.count(1)
+
+
+@cache
+def _bucket() -> Driver:
+    require("radosgw")
+    driver = fresh_bucket(shared("radosgw"))
+    atexit.register(driver.close)
+    return driver
+
+
 def fill(storage: Storage, tree: Tree, *, when: int = WHEN) -> Storage:
     """Store a tree, all objects with one time."""
     for path, data in tree.items():
@@ -159,8 +190,19 @@ PLACES: dict[str, Callable[[Path, Tree], Storage]] = {
     "file": lambda root, tree: files(root, tree),
     "memory": lambda root, tree: memory(tree),
     "plain": lambda root, tree: plain(tree),
+    "s3": lambda root, tree: s3(tree),
 }
-WAYS = [pytest.param(*way, id=f"{way[0]} to {way[1]}") for way in itertools.product(PLACES, PLACES)]
+S3_WAYS = [("file", "s3"), ("memory", "s3"), ("s3", "file"), ("s3", "s3")]
+"""Those with S3 that are tried always; ``OMNISTORAGE_SLOW=1`` tries all."""
+
+WAYS = [
+    pytest.param(*way, id=f"{way[0]} to {way[1]}")
+    for way in itertools.product(PLACES, PLACES)
+    if SLOW or "s3" not in way or way in S3_WAYS
+]
+
+on_s3 = settings(max_examples=int(os.environ.get("OMNISTORAGE_CASES", "60")) // 3)
+"""What is true of any tree is tried with fewer on S3, where each example costs tens of requests."""
 
 both_ways = pytest.mark.parametrize(("here", "there"), WAYS)
 """Runs a test between all kinds of places: ``here`` and ``there`` are names in ``PLACES``."""

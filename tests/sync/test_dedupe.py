@@ -32,7 +32,7 @@ from omnistorage.layers.prefix import Prefix
 from omnistorage.storage import Storage
 from omnistorage.sync import DedupeEvent, DedupeOptions, Filter, GuardError, dedupe
 from omnistorage.sync.dedupe_model import Choice, Deed, Group, Mode
-from sync_scenes import PLACES, WHEN, Counting, Tree, contents, files, fill, held, leftovers, memory, plain
+from sync_scenes import PLACES, WHEN, Counting, Tree, contents, files, fill, held, leftovers, memory, on_s3, plain
 
 DELETING: tuple[Mode, ...] = ("first", "newest", "oldest", "largest", "smallest")
 CHANGING = ("list", "skip", *DELETING, "rename")
@@ -80,18 +80,32 @@ def trees(draw: some.DrawFn) -> Tree:
     return {path: data for path, data in tree.items() if path not in above}
 
 
-@anywhere
-@given(
+any_deduping = given(
     tree=trees(), mode=some.sampled_from(CHANGING), times=some.randoms(use_true_random=False), empty=some.booleans()
 )
+
+
+@pytest.mark.parametrize("place", ["file", "memory", "plain"])
+@any_deduping
 def test_nothing_is_lost(place: str, tree: Tree, mode: Mode, times: Any, empty: bool) -> None:
     """Whatever the mode: each content is still there, once in modes that delete, and nothing else has changed."""
+    _nothing_is_lost(place, tree, mode, times, empty)
+
+
+@on_s3
+@any_deduping
+def test_nothing_is_lost_on_s3(tree: Tree, mode: Mode, times: Any, empty: bool) -> None:
+    """So it is on S3."""
+    _nothing_is_lost("s3", tree, mode, times, empty)
+
+
+def _nothing_is_lost(place: str, tree: Tree, mode: Mode, times: Any, empty: bool) -> None:
     with ExitStack() as stack:
         root = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         storage = stack.enter_context(PLACES[place](root / "t", {}))
         for path, data in tree.items():
             fill(storage, {path: data}, when=WHEN + times.randrange(3) * 10**9)
-        before = {info.path: info for info in storage.scan() if info.is_file}
+        before = {path: storage.stat(path) for path in tree}
         result = dedupe(storage, DedupeOptions(mode=mode, empty=empty))
         after = held(storage)
         again = dedupe(storage, DedupeOptions(mode="list", empty=empty))

@@ -103,7 +103,9 @@ def test_deleting_fails(place: str, tmp_path: Path) -> None:
 
 
 # Files are opened, not asked for; the memory service's own mark is proof, so that nothing is read.
-@pytest.mark.parametrize(("place", "op"), [("file", "get"), ("memory", "stat"), ("plain", "stat"), ("plain", "get")])
+@pytest.mark.parametrize(
+    ("place", "op"), [("file", "get"), ("memory", "stat"), ("s3", "stat"), ("plain", "stat"), ("plain", "get")]
+)
 def test_proof_fails(place: str, op: str, tmp_path: Path) -> None:
     """What cannot be asked for right before the delete stays."""
     storage = PLACES[place](tmp_path / "t", TREE)
@@ -126,11 +128,11 @@ def test_listing_fails(tmp_path: Path) -> None:
     assert set(held(storage)) == {"a", "c/d", "e", "g"}
 
 
-@pytest.mark.parametrize("place", ["file", "memory"])
-def test_renaming_fails(place: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("place", "op"), [("file", "move"), ("memory", "move"), ("s3", "copy")])
+def test_renaming_fails(place: str, op: str, tmp_path: Path) -> None:
     """What cannot be renamed keeps its name, and nothing is left at the new one."""
     storage = PLACES[place](tmp_path / "t", {"a": b"x", "b": b"x"})
-    faulty = FaultyDriver(storage.driver, Fail("move", path="a", error=PermissionDenied))
+    faulty = FaultyDriver(storage.driver, Fail(op, path="a", error=PermissionDenied))
     result = dedupe(Storage(faulty), DedupeOptions(mode="rename"))
 
     assert (result.renamed, _failed(result)) == (1, {"a": PermissionDenied})

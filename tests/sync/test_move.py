@@ -26,6 +26,7 @@ from sync_scenes import (
     NEWER,
     OLDER,
     PLACES,
+    S3_WAYS,
     TREE,
     WHEN,
     Counting,
@@ -161,7 +162,7 @@ def test_rename_within_a_folder(tmp_path: Path) -> None:
     assert [result.errors for result in results] == [0, 0]
 
 
-@pytest.mark.parametrize(("here", "there"), [("file", "file"), ("file", "memory"), ("memory", "file")])
+@pytest.mark.parametrize(("here", "there"), [("file", "file"), ("file", "memory"), ("memory", "file"), *S3_WAYS])
 def test_move_one(here: str, there: str, tmp_path: Path) -> None:
     """An object that is moved to another name is there whole, and gone here."""
     src, dst = PLACES[here](tmp_path / "s", {"f": b"x", "g": b"y"}), PLACES[there](tmp_path / "d", {"h": b"old"})

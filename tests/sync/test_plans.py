@@ -54,9 +54,10 @@ def test_any_plan_can_be_read_again(here: dict[str, bytes], there: dict[str, byt
     assert held(dst) == here
 
 
-def test_moving_plan_deletes_sources_on_proof(tmp_path: Path) -> None:
+@pytest.mark.parametrize("place", ["memory", "s3"])
+def test_moving_plan_deletes_sources_on_proof(place: str, tmp_path: Path) -> None:
     """Rule 4: a plan of a move leaves nothing at the source, neither what was there before nor what was copied."""
-    src, dst = memory(TREE), memory({"a": TREE["a"]})
+    src, dst = PLACES[place](tmp_path, TREE), PLACES[place](tmp_path, {"a": TREE["a"]})
     file = io.StringIO()
     write_plan(file, src, dst, recipe="move")
     result = apply_plan(SavedPlan(file), src, dst)
@@ -73,13 +74,16 @@ CHANGES = {
     "destination appeared": lambda src, dst: dst.write_bytes("é", b"mine", modified=NEWER),
     "deleted one is at the source again": lambda src, dst: src.write_bytes("z", b"back", modified=NEWER),
     "deleted one changed": lambda src, dst: dst.write_bytes("z", b"mine!", modified=NEWER),
+    "other bytes of equal size": lambda src, dst: dst.write_bytes("z", b"mine", modified=NEWER),
 }
 
 
+@pytest.mark.parametrize("place", ["file", "s3"])
 @pytest.mark.parametrize("what", CHANGES)
-def test_outdated_plan_is_refused(what: str, tmp_path: Path) -> None:
+def test_outdated_plan_is_refused(what: str, place: str, tmp_path: Path) -> None:
     """Rule 7: a plan whose paths have changed is refused before the first change."""
-    src, dst = files(tmp_path / "s", TREE | {"a": b"ONE and more"}), files(tmp_path / "d", OLD)
+    make = PLACES[place]
+    src, dst = make(tmp_path / "s", TREE | {"a": b"ONE and more"}), make(tmp_path / "d", OLD)
     file = io.StringIO()
     write_plan(file, src, dst)
     CHANGES[what](src, dst)
@@ -168,9 +172,10 @@ def test_deterministic(tmp_path: Path) -> None:
     assert len(bodies) == 1
 
 
-def test_plan_of_equal_sides_is_empty() -> None:
+@pytest.mark.parametrize("place", ["memory", "s3"])
+def test_plan_of_equal_sides_is_empty(place: str, tmp_path: Path) -> None:
     """After a sync, or a move, there is nothing to plan."""
-    src, dst = memory(TREE), memory(OLD)
+    src, dst = PLACES[place](tmp_path, TREE), PLACES[place](tmp_path, OLD)
     sync(src, dst)
     file, other = io.StringIO(), io.StringIO()
     totals = write_plan(file, src, dst)

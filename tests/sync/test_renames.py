@@ -14,16 +14,16 @@ from hypothesis import strategies as st
 from cli_runs import run_here
 from omnistorage.storage import Storage
 from omnistorage.sync import Compare, GuardError, Options, sync
-from sync_scenes import NEWER, WHEN, Counting, Tree, files, held, memory
+from sync_scenes import NEWER, PLACES, WHEN, Counting, Tree, files, fill, held, memory, on_s3
 
 TRACK = Options(track_renames=True)
 
 
 def _kinds(kind: str, root: Path, tree: Tree, when: int = WHEN) -> Storage:
-    return files(root, tree, when=when) if kind == "file" else memory(tree, when=when)
+    return fill(PLACES[kind](root, {}), tree, when=when)
 
 
-@pytest.mark.parametrize("kind", ["file", "memory"])
+@pytest.mark.parametrize("kind", ["file", "memory", "s3"])
 @pytest.mark.parametrize("when", [WHEN, NEWER], ids=["same time", "other time"])
 def test_renamed_object_is_not_sent(kind: str, when: int, tmp_path: Path) -> None:
     """Rule 5: what only has another path is renamed at the destination, with its new time; no bytes travel."""
@@ -112,7 +112,18 @@ TREES = st.dictionaries(st.sampled_from(["a", "b", "c/a", "c/b", "d"]), BODIES, 
 @given(TREES, TREES, st.sampled_from(STRATEGIES), st.booleans())
 def test_sync_is_the_same_with_renames(here: Tree, there: Tree, strategy: str, later: bool) -> None:
     """Whatever is renamed, the destination becomes like the source, and a dry run foretells the counts."""
-    src, dst = memory(here, when=NEWER if later else WHEN), memory(there)
+    _is_the_same("memory", here, there, strategy, later)
+
+
+@on_s3
+@given(TREES, TREES, st.sampled_from(STRATEGIES), st.booleans())
+def test_sync_is_the_same_with_renames_on_s3(here: Tree, there: Tree, strategy: str, later: bool) -> None:
+    """So it is on S3."""
+    _is_the_same("s3", here, there, strategy, later)
+
+
+def _is_the_same(kind: str, here: Tree, there: Tree, strategy: str, later: bool) -> None:
+    src, dst = memory(here, when=NEWER if later else WHEN), PLACES[kind](Path(), there)
     traits: Any = frozenset(strategy.split(","))
     options = Options(track_renames=True, rename_by=traits, compare=Compare.HASH)
     dry = sync(src, dst, msgspec.structs.replace(options, dry_run=True))

@@ -61,6 +61,15 @@ def origin_of(info: ObjectInfo) -> str:
     return info.origin if type(info) is Renamed else info.path
 
 
+def as_told(then: ObjectInfo, now: ObjectInfo) -> bool:
+    """Say whether an object is what it was: of one kind, and of equal size, time and ETag where both told these.
+
+    A listing may tell less than a look at the object.
+    """
+    told = ((then.size, now.size), (then.mtime_ns, now.mtime_ns), (then.etag, now.etag))
+    return then.kind is now.kind and all(one == other or one is None or other is None for one, other in told)
+
+
 class Verb(Enum):
     """What is done with a path.
 

@@ -19,7 +19,7 @@ from omnistorage.core.info import DIR, Kind, ObjectInfo
 from omnistorage.storage import Storage
 
 from .guards import GuardError
-from .model import Action, Observer, Renamed, Result, Verb, origin_of, renamed
+from .model import Action, Observer, Renamed, Result, Verb, as_told, origin_of, renamed
 from .options import Options
 from .run import Run
 
@@ -260,8 +260,7 @@ def _is_same(then: ObjectInfo | None, now: ObjectInfo | None) -> bool:
         return then is now
     if then.kind is DIR or now.kind is DIR:
         return then.kind is now.kind
-    same = then.kind is now.kind and then.size == now.size and then.mtime_ns == now.mtime_ns
-    return same and (then.etag is None or now.etag is None or then.etag == now.etag)
+    return as_told(then, now)
 
 
 def _count(totals: Totals, action: Action) -> None:

@@ -11,13 +11,13 @@ from omnistorage.core.errors import AlreadyExists, NotFound, SourceChanged, Stor
 from omnistorage.core.info import ObjectInfo
 from omnistorage.core.paths import join, name, parent
 
-from .model import Action, Verb
+from .model import Action, Verb, as_told, origin_of
 
 _LONGEST: Final = 200
 """Bytes of a name that are kept in the name in between; services take 255 in all."""
 
 
-def rename(driver: Driver, action: Action, prove: Callable[[Action], object]) -> None:
+def rename(source: Driver, driver: Driver, action: Action, prove: Callable[[Action], object]) -> None:
     """Give what stands at the path of ``action.dst`` the path of the action; without a ``src``, see ``respell``.
 
     ``prove`` is called where the old path is gone: what is at the new one must be what the source has.
@@ -36,15 +36,20 @@ def rename(driver: Driver, action: Action, prove: Callable[[Action], object]) ->
         # An earlier attempt may have done it, and only the answer was lost.
         prove(action)
         return
-    if now.size != old.size or now.mtime_ns != old.mtime_ns:
+    if not as_told(old, now):
         raise SourceChanged("changed since it was compared", op="move", path=old.path)
     if driver.features.move:
         driver.move(old.path, path)
     else:
         driver.copy(old.path, path)
         driver.delete(old.path)
-    if src.mtime_ns != old.mtime_ns and src.mtime_ns is not None and driver.features.set_modified:
-        driver.set_modified(path, src.mtime_ns)
+    if driver.features.set_modified:
+        mtime_ns = src.mtime_ns
+        if mtime_ns is None and source.features.mtime:
+            # The object has one, and only the listing did not tell it.
+            mtime_ns = source.stat(origin_of(src)).mtime_ns
+        if mtime_ns is not None and mtime_ns != now.mtime_ns:
+            driver.set_modified(path, mtime_ns)
 
 
 def respelling(src_path: str, dst_path: str) -> Action | None:

@@ -13,7 +13,7 @@ from omnistorage.core.info import ObjectInfo
 from omnistorage.core.streams import Body, ByteStream, fill
 from omnistorage.core.wrapped import carried
 
-from .model import origin_of
+from .model import as_told, origin_of
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -97,8 +97,7 @@ def refuse_changed(driver: Driver, then: ObjectInfo) -> None:
         NotFound: It is gone.
     """
     now = driver.stat(origin_of(then))
-    told = ((now.size, then.size), (now.mtime_ns, then.mtime_ns), (now.etag, then.etag))
-    if now.kind is not then.kind or any(None not in pair and pair[0] != pair[1] for pair in told):
+    if not as_told(then, now):
         raise _changed(driver, then)
 
 

@@ -334,7 +334,7 @@ class Transfer:
         """Give an object of the destination the path that its twin has at the source."""
         from .respelling import rename
 
-        rename(self._dst, action, self._prove)
+        rename(self._src, self._dst, action, self._prove)
         lost: tuple[str, ...] = ()
         if self._attributes is not None and action.src is not None and self._dst.features.set_metadata:
             lost = self._attributes.settle_all(action.src, action.path)
