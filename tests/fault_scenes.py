@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections import Counter
 from collections.abc import Callable, Iterator
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -32,7 +33,7 @@ from omnistorage.sync import (
     write_plan,
 )
 from omnistorage.testing import CutStream, DuplicatePage, Fail, FailBody, Fault, FaultyDriver, ShortListing
-from sync_scenes import Tree, files, held, memory
+from sync_scenes import PLACES, SLOW, Tree, held
 
 T = TypeVar("T")
 
@@ -105,7 +106,7 @@ def _one(path: str, target: str, **how: Any) -> Callable[[Places, dict[str, Any]
 
 def _applied(places: Places, more: dict[str, Any]) -> End:
     # Made where nothing fails, so that the faults meet what carries it out.
-    inner = [Storage(getattr(side.driver, "inner", side.driver)) for side in places]
+    inner = [Storage(attrgetter("inner.inner")(side.driver)) for side in places]
     file = io.StringIO()
     write_plan(file, inner[0], inner[1])
     result = apply_plan(SavedPlan(file), places.src, places.dst, Options(**more))
@@ -178,10 +179,28 @@ LOOKING = frozenset({"copy without listing", "copyto", "moveto", "apply"})
 RELATED = {"was": ("dir/name",), "dir/name": ("was",), "dir/b": ("a", "new/b"), "new/b": ("dir/b",)}
 """Paths that have to do with each other: old and new name."""
 
-KINDS: dict[str, Callable[[Path, Tree], Storage]] = {
-    "file": lambda root, tree: files(root, tree),
-    "memory": lambda root, tree: memory(tree),
+KINDS = {
+    "file": ("file", "file"),
+    "memory": ("memory", "memory"),
+    "memory to s3": ("memory", "s3"),
+    "s3 to file": ("s3", "file"),
+    "s3": ("s3", "s3"),
 }
+"""What the source is, and what the destination and the third place are, by their names in ``PLACES``."""
+
+
+def kinds_for(name: str) -> list[str]:
+    """Return what a recipe is tried with: one of the kinds with S3, with ``OMNISTORAGE_SLOW=1`` all."""
+    one = _WITH_S3[[*RECIPES].index(name) % len(_WITH_S3)]
+    return [kind for kind in KINDS if SLOW or kind not in _WITH_S3 or kind == one]
+
+
+def is_tried(kind: str, number: int) -> bool:
+    """Say whether one of many cases is tried: with S3 every eighth, unless ``OMNISTORAGE_SLOW=1`` asks for all."""
+    return SLOW or kind not in _WITH_S3 or number % 8 == 1
+
+
+_WITH_S3 = [kind for kind, places in KINDS.items() if "s3" in places]
 
 
 class Unordered(Fault):
@@ -234,9 +253,8 @@ def cases_for(verb: str) -> dict[str, Case]:
 
 def places_of(kind: str, root: Path, recipe: Recipe) -> Places:
     """Make the three sides of a recipe."""
-    make = KINDS[kind]
-    trees = (recipe.here, recipe.there, recipe.other)
-    return Places(*(make(root / name, tree) for name, tree in zip(Places._fields, trees, strict=True)))
+    src, dst = (PLACES[name] for name in KINDS[kind])
+    return Places(src(root / "src", recipe.here), dst(root / "dst", recipe.there), dst(root / "other", recipe.other))
 
 
 def watched(places: Places) -> tuple[Places, dict[str, FaultyDriver]]:

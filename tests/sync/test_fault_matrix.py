@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from fault_scenes import (
-    KINDS,
     LOOKING,
     RECIPES,
     RELATED,
@@ -19,6 +18,8 @@ from fault_scenes import (
     calls_about_objects,
     cases_for,
     ended,
+    is_tried,
+    kinds_for,
     missing,
     places_of,
     verbs_called,
@@ -28,7 +29,7 @@ from omnistorage.core.errors import PermissionDenied
 from omnistorage.testing import Fail
 from sync_scenes import held, leftovers
 
-ALL = [pytest.param(name, kind, id=f"{name}, {kind}") for name in RECIPES for kind in KINDS]
+ALL = [pytest.param(name, kind, id=f"{name}, {kind}") for name in RECIPES for kind in kinds_for(name)]
 
 
 def _turns(count: int, kind: str) -> list[int]:
@@ -62,6 +63,8 @@ def test_each_verb(name: str, kind: str, tmp_path: Path) -> None:
         for how, case in cases_for(verb).items():
             for at in _turns(count, kind):
                 tried += 1
+                if not is_tried(kind, tried):
+                    continue
                 where = f"{side}.{verb} {how} at {at}"
                 root = tmp_path / str(tried)
                 places = places_of(kind, root, recipe)
@@ -83,10 +86,11 @@ def test_each_verb(name: str, kind: str, tmp_path: Path) -> None:
                 if not (name == "dedupe" and case.lies):
                     assert (held(places.src), held(places.dst)) == (recipe.src, recipe.dst), where
                 assert left == [], where
-    assert tried >= 10
+    # One object that the service copies itself takes three calls.
+    assert tried >= 9
 
 
-TRANSFERS = [pytest.param(name, kind, id=f"{name}, {kind}") for name in TRANSFERRING for kind in KINDS]
+TRANSFERS = [pytest.param(name, kind, id=f"{name}, {kind}") for name in TRANSFERRING for kind in kinds_for(name)]
 
 
 @pytest.mark.parametrize(("name", "kind"), TRANSFERS)
@@ -94,6 +98,8 @@ def test_one_path_fails(name: str, kind: str, tmp_path: Path) -> None:
     """Rule 8: what always fails about one object ends nothing but that object, and all others converge."""
     recipe = RECIPES[name]
     for turn, (side, verb, path) in enumerate(calls_about_objects(recipe, kind, tmp_path / "clean")):
+        if not is_tried(kind, turn):
+            continue
         where = f"{side}.{verb} of {path}"
         places = places_of(kind, tmp_path / str(turn), recipe)
         shown, drivers = watched(places)
@@ -118,13 +124,17 @@ def test_one_path_fails(name: str, kind: str, tmp_path: Path) -> None:
 def test_attempts(name: str, kind: str, tmp_path: Path) -> None:
     """What passes is healed by another attempt, counts as done, and as no failure."""
     recipe = RECIPES[name]
-    for turn, (side, verb, path) in enumerate(calls_about_objects(recipe, kind, tmp_path / "clean")):
+    turn = 0
+    for side, verb, path in calls_about_objects(recipe, kind, tmp_path / "clean"):
         for how, case in cases_for(verb).items():
             if not case.passes or (verb == "stat" and name in LOOKING):
                 # What is asked before the first transfer is not repeated by this, but by ``layers.retry``.
                 continue
+            turn += 1
+            if not is_tried(kind, turn):
+                continue
             where = f"{side}.{verb} of {path} {how}"
-            places = places_of(kind, tmp_path / f"{turn} {how}", recipe)
+            places = places_of(kind, tmp_path / str(turn), recipe)
             shown, drivers = watched(places)
             fault = case.make(verb, 1)
             fault.path = path

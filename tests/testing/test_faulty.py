@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from omnistorage.core.errors import NotFound, RateLimited, StorageError, TimedOut, Unreachable
 from omnistorage.core.options import PutOptions
 from omnistorage.core.streams import BytesBody
+from omnistorage.drivers.file import FileDriver
+from omnistorage.drivers.file import Options as FileOptions
 from omnistorage.drivers.memory import MemoryDriver, Options
 from omnistorage.storage import Storage
 from omnistorage.testing import (
@@ -92,6 +96,16 @@ def test_fails_late() -> None:
 
     assert first == "Unreachable"
     assert storage.read_bytes("a") == b"x"
+
+
+def test_stream_that_fails_late_is_closed(tmp_path: Path) -> None:
+    """Nobody gets it, so the driver that fails must not leave it open."""
+    (tmp_path / "a").write_bytes(b"x")
+    with Storage(FaultyDriver(FileDriver(FileOptions(root=str(tmp_path))), Fail("get", late=True))) as storage:
+        before = os.listdir("/proc/self/fd")
+        first = outcome(lambda: storage.read_bytes("a"))
+
+        assert (first, os.listdir("/proc/self/fd")) == ("Unreachable", before)
 
 
 def test_fails_at_every_verb() -> None:

@@ -275,7 +275,8 @@ class FaultyDriver(Layer):
 
     def get(self, path: str, offset: int = 0, length: int | None = None) -> ByteStream:
         met = self._met("get", path)
-        stream = self._through(met, lambda: self.inner.get(path, offset, length))
+        # A stream that nobody gets can be closed by nobody else.
+        stream = self._through(met, lambda: self.inner.get(path, offset, length), lambda lost: lost.close())
         for number, fault in met:
             stream = fault.stream(number, stream)
         return stream
@@ -317,12 +318,16 @@ class FaultyDriver(Layer):
                     met.append((self._numbers[id(fault)], fault))
         return met
 
-    def _through(self, met: Met, call: Callable[[], T]) -> T:
+    def _through(self, met: Met, call: Callable[[], T], undo: Callable[[T], object] = lambda result: None) -> T:
         for number, fault in met:
             fault.before(number)
         result = call()
-        for number, fault in met:
-            fault.after(number)
+        try:
+            for number, fault in met:
+                fault.after(number)
+        except BaseException:
+            undo(result)
+            raise
         return result
 
 
