@@ -15,15 +15,17 @@ from omnistorage.storage import Storage
 from omnistorage.sync import GuardError, Options, copy, sync
 from omnistorage.sync.backup import with_suffix
 from omnistorage.testing import CutStream, Fail, FaultyDriver
-from sync_scenes import OLD, PLACES, TREE, both_ways, contents, files, held, memory
+from sync_scenes import OLD, PLACES, TREE, both_ways, contents, files, held, memory, on_s3
 
 REPLACED = {name: OLD[name] for name in ("b.txt", "deep/gone", "gone/on/e", "z")}
 
 
 @both_ways
-def test_what_goes_is_kept(here: str, there: str, tmp_path: Path) -> None:
-    """What a sync replaces and deletes stands in the backup, under the same path."""
-    src, dst, kept = PLACES[here](tmp_path / "s", TREE), PLACES[there](tmp_path / "d", OLD), memory()
+@pytest.mark.parametrize("other", [True, False])
+def test_what_goes_is_kept(here: str, there: str, other: bool, tmp_path: Path) -> None:
+    """What a sync replaces and deletes stands in the backup, under the same path, of whatever kind its place is."""
+    src, dst = PLACES[here](tmp_path / "s", TREE), PLACES[there](tmp_path / "d", OLD)
+    kept = memory() if other or there == "plain" else PLACES[there](tmp_path / "b", {})
     result = sync(src, dst, Options(backup=kept))
 
     assert held(dst) == TREE
@@ -156,10 +158,24 @@ def test_backups_inside_if_excluded(tmp_path: Path) -> None:
     assert held(dst) == TREE | {f"kept/{name}": data for name, data in REPLACED.items()}
 
 
-@given(st.lists(st.dictionaries(st.sampled_from("abc"), st.binary(max_size=3), min_size=1), min_size=2, max_size=5))
+STATES = st.lists(st.dictionaries(st.sampled_from("abc"), st.binary(max_size=3), min_size=1), min_size=2, max_size=5)
+
+
+@given(STATES)
 def test_no_version_is_ever_lost(states: list[dict[str, bytes]]) -> None:
     """Rule 1: after any series of syncs, each version that was ever at the destination is there or in the backup."""
-    dst, kept = memory(), memory()
+    _no_version_is_lost("memory", states)
+
+
+@on_s3
+@given(STATES)
+def test_no_version_is_ever_lost_on_s3(states: list[dict[str, bytes]]) -> None:
+    """Rule 1: so it is on S3."""
+    _no_version_is_lost("s3", states)
+
+
+def _no_version_is_lost(kind: str, states: list[dict[str, bytes]]) -> None:
+    dst, kept = PLACES[kind](Path(), {}), PLACES[kind](Path(), {})
     seen: dict[bytes, None] = {}
     for number, state in enumerate(states):
         src = memory(state, when=10**18 + number * 10**10)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cli_runs import run_here
 from omnistorage.sync import GuardError, Options, PlanError, SavedPlan, apply_plan, move, sync, write_plan
-from sync_scenes import NEWER, OLD, PLACES, TREE, Counting, both_ways, files, held, memory
+from sync_scenes import NEWER, OLD, PLACES, TREE, Counting, both_ways, files, held, memory, on_s3
 
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_size=1, max_size=8).filter(
     lambda name: name not in (".", "..") and not name.startswith(".omnistorage-")
@@ -46,7 +46,18 @@ def test_planning_changes_nothing(tmp_path: Path) -> None:
 @given(TREES, TREES)
 def test_any_plan_can_be_read_again(here: dict[str, bytes], there: dict[str, bytes]) -> None:
     """Whatever the names, the plan that is read is the one that was made, and applying it is a sync."""
-    src, dst = memory(here), memory(there)
+    _can_be_read_again("memory", here, there)
+
+
+@on_s3
+@given(TREES, TREES)
+def test_any_plan_can_be_read_again_on_s3(here: dict[str, bytes], there: dict[str, bytes]) -> None:
+    """So it is within S3, whatever the names."""
+    _can_be_read_again("s3", here, there)
+
+
+def _can_be_read_again(kind: str, here: dict[str, bytes], there: dict[str, bytes]) -> None:
+    src, dst = PLACES[kind](Path(), here), PLACES[kind](Path(), there)
     file = io.StringIO()
     write_plan(file, src, dst, Options(allow_empty_source=True))
     apply_plan(SavedPlan(file), src, dst, Options(allow_empty_source=True))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -35,7 +36,7 @@ from omnistorage.sync import (
 from omnistorage.sync import plan as planned
 from omnistorage.sync.plan import plan
 from omnistorage.testing import Fail, FaultyDriver
-from sync_scenes import NEWER, OLDER, WHEN, Counting, Tree, files, fill, held, memory
+from sync_scenes import NEWER, OLDER, PLACES, WHEN, Counting, Tree, files, fill, held, on_s3
 
 NAMES = ["a", "b", "a-", "é", "B"]
 PATHS = st.lists(st.sampled_from(NAMES), min_size=1, max_size=3).map("/".join)
@@ -60,6 +61,18 @@ POLICIES = st.builds(
     **{name: st.booleans() for name in FLAGS},
     hash_name=st.sampled_from([None, "md5"]),
 )
+
+
+Way = tuple[str, str]
+
+IN_MEMORY: Way = ("memory", "memory")
+WITH_S3 = st.sampled_from([("memory", "s3"), ("s3", "memory"), ("s3", "s3")])
+"""What source and destination are, by their names in ``PLACES``."""
+
+
+def _sides(way: Way, here: Tree, there: Tree, when: int = WHEN) -> tuple[Storage, Storage]:
+    src, dst = (PLACES[name](Path(), {}) for name in way)
+    return fill(src, here, when=when), fill(dst, there)
 
 
 def _possible(tree: Tree, *others: Tree) -> Tree:
@@ -117,12 +130,22 @@ LEVELLING = st.builds(
 @given(TREES, TREES, TIMES, LEVELLING)
 def test_levels(here: Tree, there: Tree, when: int, options: Options) -> None:
     """A sync makes the destination like the source; a check finds nothing then, and a second sync does nothing."""
+    _levels(IN_MEMORY, here, there, when, options)
+
+
+@on_s3
+@given(WITH_S3, TREES, TREES, TIMES, LEVELLING)
+def test_levels_on_s3(way: Way, here: Tree, there: Tree, when: int, options: Options) -> None:
+    """So it does from, to and within S3."""
+    _levels(way, here, there, when, options)
+
+
+def _levels(way: Way, here: Tree, there: Tree, when: int, options: Options) -> None:
     here, there = _possible(here, there), _possible(there, here)
-    src, dst = memory(here, when=when), memory(there)
     if options.compare is Compare.MTIME and not options.ignore_times and when == WHEN:
         # Of equal size and time but other bytes: told apart by contents only, which was not asked for.
         there = {path: data for path, data in there.items() if path not in here or len(here[path]) != len(data)}
-        dst = memory(there)
+    src, dst = _sides(way, here, there, when)
     sync(src, dst, options)
     found = check(src, dst, CheckOptions(by="bytes"))
     counting = Counting(dst.driver)
@@ -140,8 +163,21 @@ def test_dry_run_tells_what_comes(
     here: Tree, there: Tree, when: int, options: Options, update: bool, run: Any
 ) -> None:
     """Rule 7: a dry run counts what the run will do, and touches neither side."""
+    _tells(IN_MEMORY, here, there, when, options, update, run)
+
+
+@on_s3
+@given(WITH_S3, TREES, TREES, TIMES, LEVELLING, st.booleans(), st.sampled_from([sync, copy, move]))
+def test_dry_run_tells_what_comes_on_s3(
+    way: Way, here: Tree, there: Tree, when: int, options: Options, update: bool, run: Any
+) -> None:
+    """Rule 7: so it does from, to and within S3."""
+    _tells(way, here, there, when, options, update, run)
+
+
+def _tells(way: Way, here: Tree, there: Tree, when: int, options: Options, update: bool, run: Any) -> None:
     here, there = _possible(here, there), _possible(there, here)
-    src, dst = memory(here, when=when), memory(there)
+    src, dst = _sides(way, here, there, when)
     options = msgspec.structs.replace(options, update=update, transfers=1)
     one, two = Counting(src.driver), Counting(dst.driver)
     dry = run(Storage(one), Storage(two), msgspec.structs.replace(options, dry_run=True))
@@ -154,17 +190,33 @@ def test_dry_run_tells_what_comes(
         assert getattr(dry, name) == getattr(real, name), name
 
 
-@given(TREES, TREES, st.integers(0, 4), st.one_of(st.none(), st.integers(0, 12)), st.booleans())
+LIMITS = (st.integers(0, 4), st.one_of(st.none(), st.integers(0, 12)), st.booleans())
+
+
+@given(TREES, TREES, *LIMITS)
 def test_guards_bound_deletes(here: Tree, there: Tree, most: int, size: int | None, empty: bool) -> None:
     """Rule 3: either no more is deleted than allowed, or nothing at all is changed; a plan says so beforehand."""
+    _guards_bound(IN_MEMORY, here, there, most, size, empty)
+
+
+@on_s3
+@given(WITH_S3, TREES, TREES, *LIMITS)
+def test_guards_bound_deletes_on_s3(
+    way: Way, here: Tree, there: Tree, most: int, size: int | None, empty: bool
+) -> None:
+    """Rule 3: so it is from, to and within S3."""
+    _guards_bound(way, here, there, most, size, empty)
+
+
+def _guards_bound(way: Way, here: Tree, there: Tree, most: int, size: int | None, empty: bool) -> None:
     here, there = _possible(here, there), _possible(there, here)
     extra = {path: data for path, data in there.items() if path not in here}
     allowed = len(extra) <= most and (size is None or sum(map(len, extra.values())) <= size)
     allowed = allowed and (bool(here) or not extra or empty)
     options = Options(max_delete=most, max_delete_size=size, allow_empty_source=empty)
-    dst = memory(there)
+    src, dst = _sides(way, here, there)
     try:
-        result = sync(memory(here), dst, options)
+        result = sync(src, dst, options)
     except GuardError:
         assert not allowed
         assert held(dst) == there
@@ -268,12 +320,32 @@ def test_deletes_are_proven(
 @given(TREES, TREES)
 def test_plan_is_what_is_done(here: Tree, there: Tree) -> None:
     """Rule 7: the actions of a plan are those of the run, and asking for a plan twice gives it twice."""
+    foretold, done = _foretold_and_done(IN_MEMORY, here, there)
+
+    assert done == foretold
+
+
+@on_s3
+@given(WITH_S3, TREES, TREES)
+def test_plan_is_what_is_done_on_s3(way: Way, here: Tree, there: Tree) -> None:
+    """Rule 7: so it is from, to and within S3; what is read tells a time that no listing did."""
+    foretold, done = ([_untimed(one) for one in actions] for actions in _foretold_and_done(way, here, there))
+
+    assert done == foretold
+
+
+def _untimed(action: Action) -> Action:
+    infos = (info and msgspec.structs.replace(info, mtime_ns=None) for info in (action.src, action.dst))
+    return msgspec.structs.replace(action, **dict(zip(("src", "dst"), infos, strict=True)))
+
+
+def _foretold_and_done(way: Way, here: Tree, there: Tree) -> tuple[list[Action], list[Action]]:
     here, there = _possible(here, there), _possible(there, here)
-    src, dst = memory(here), memory(there)
+    src, dst = _sides(way, here, there)
     options = Options(allow_empty_source=True, transfers=1)
     first, second = list(planned(src, dst, options)), list(planned(src, dst, options))
     done: list[Action] = []
     sync(src, dst, options, observer=lambda event: done.append(event.outcome.action) if event.outcome else None)
 
     assert first == second
-    assert done == first
+    return first, done
