@@ -13,6 +13,7 @@ import pytest
 
 from omnistorage.core.driver import Driver
 from omnistorage.core.errors import Corrupted, NotFound, PermissionDenied, StorageError, Unreachable
+from omnistorage.core.info import Page
 from omnistorage.core.streams import ByteStream
 from omnistorage.drivers.file import FileDriver
 from omnistorage.drivers.file import Options as FileOptions
@@ -21,7 +22,20 @@ from omnistorage.drivers.memory import Options as MemoryOptions
 from omnistorage.storage import Storage
 from omnistorage.sync import Compare, Filter, Options, Result, check, copy, move, sync
 from omnistorage.testing import CutStream, DuplicatePage, Fail, FailBody, Fault, FaultyDriver, Vanish
-from sync_scenes import WHEN, Counting, Tree, contents, files, fill, held, leftovers, memory, plain
+from sync_scenes import (
+    PLACES,
+    S3_WAYS,
+    WHEN,
+    Counting,
+    Tree,
+    both_ways,
+    contents,
+    files,
+    fill,
+    held,
+    leftovers,
+    memory,
+)
 
 SRC: Tree = {"a": b"one", "dir/b": b"two", "dir/c": b"three", "dir/d": b"four", "same": b"=", "z/e": b"five"}
 DST: Tree = {"a": b"old!", "dir/b": b"older", "dir/gone": b"x", "dir/in/deep": b"y", "same": b"=", "trash/t": b"t"}
@@ -219,12 +233,6 @@ VERBS = ["get", "put", "stat", "delete", "set_modified", "mkdir", "rmdir", "hash
 KINDS = ["file", "memory", "plain"]
 
 
-def _place(kind: str, root: Path, tree: Tree) -> Storage:
-    if kind == "plain":
-        return plain(tree)
-    return files(root, tree) if kind == "file" else memory(tree)
-
-
 def _quietly(run: Any, src: Storage, dst: Storage, options: Options) -> Result | None:
     """Run; what fails as a whole (the root cannot be looked at) has no result."""
     try:
@@ -243,7 +251,7 @@ def test_each_verb_fails(run: Any, verb: str, side: str, late: bool, tmp_path: P
     for turn, (here, there) in enumerate(itertools.product(KINDS, KINDS)):
         for at, options in ((1, Options()), (3, Options(compare=Compare.HASH, empty_dirs=True, verify=True))):
             root = tmp_path / f"{turn}-{at}"
-            inner = {"src": _place(here, root / "s", SRC), "dst": _place(there, root / "d", DST)}
+            inner = {"src": PLACES[here](root / "s", SRC), "dst": PLACES[there](root / "d", DST)}
             faulty = dict(inner)
             driver = FaultyDriver(inner[side].driver, Fail(verb, at=at, error=Unreachable, late=late))
             faulty[side] = Storage(driver)
@@ -302,12 +310,13 @@ LARGE = bytes(range(256)) * 8192
 
 @pytest.mark.parametrize("after", [0, 1, 100, 1 << 20, len(LARGE) - 1])
 @pytest.mark.parametrize("silent", [False, True], ids=["error", "silent end"])
-@pytest.mark.parametrize("here", KINDS)
-@pytest.mark.parametrize("there", KINDS)
+@both_ways
 def test_cut_streams(after: int, silent: bool, here: str, there: str, tmp_path: Path) -> None:
     """Rule 1: bytes that end too early are an error, and the destination keeps the old ones."""
-    src = _place(here, tmp_path / "s", {"big": LARGE, "ok": b"1"})
-    dst = _place(there, tmp_path / "d", {"big": b"old"})
+    if here == there == "s3":
+        pytest.skip("no stream comes by here: the service copies")
+    src = PLACES[here](tmp_path / "s", {"big": LARGE, "ok": b"1"})
+    dst = PLACES[there](tmp_path / "d", {"big": b"old"})
     cut = CutStream(after, path="big", error=None if silent else Unreachable, times=None)
     result = copy(_faulty(src, cut), dst)
 
@@ -329,12 +338,11 @@ def test_disk_fails_in_the_midst(after: int, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("run", [sync, copy, move])
 @pytest.mark.parametrize("compare", [Compare.MTIME, Compare.HASH])
-@pytest.mark.parametrize("here", ["file", "memory"])
-@pytest.mark.parametrize("there", KINDS)
+@pytest.mark.parametrize(("here", "there"), [*itertools.product(["file", "memory"], KINDS), *S3_WAYS])
 def test_vanished_source(run: Any, compare: Compare, here: str, there: str, tmp_path: Path) -> None:
     """What vanishes between the listing and the reading is skipped, with a word, and is no error."""
-    src = _faulty(_place(here, tmp_path / "s", SRC), Vanish("a", "dir/b", "same"))
-    dst = _place(there, tmp_path / "d", DST)
+    src = _faulty(PLACES[here](tmp_path / "s", SRC), Vanish("a", "dir/b", "same"))
+    dst = PLACES[there](tmp_path / "d", DST)
     events: list[str] = []
     result = run(
         src,
@@ -379,13 +387,13 @@ def _shrink(place: Path) -> None:
 
 @pytest.mark.parametrize("change", [_rewrite, _grow, _shrink])
 @pytest.mark.parametrize("run", [sync, copy, move])
-@pytest.mark.parametrize("there", KINDS)
+@pytest.mark.parametrize("there", PLACES)
 def test_source_changes_while_it_is_read(
     run: Any, change: Callable[[Path], None], there: str, tmp_path: Path
 ) -> None:
     """Rule 1: a mixture of two versions of the source is not stored; the next run is right."""
     inner = files(tmp_path / "s", SRC)
-    dst = _place(there, tmp_path / "d", DST)
+    dst = PLACES[there](tmp_path / "d", DST)
     result = run(Storage(_Changing(inner.driver, lambda: change(tmp_path / "s" / "a"))), dst)
     kept = held(dst)["a"]
     now = (tmp_path / "s" / "a").read_bytes()
@@ -452,3 +460,35 @@ def test_times_are_kept_when_only_they_fail(tmp_path: Path) -> None:
 
     assert (result.errors, result.touched) == (1, 1)
     assert held(inner) == {"a": b"1", "b": b"2"}
+
+
+class _Rewrite(Fault):
+    """Replace an object at the moment it has been listed, with as many bytes and the same time."""
+
+    op = "list"
+
+    def page(self, number: int, page: Page, inner: Driver) -> Page:
+        if any(info.path == "a" for info in page.infos):
+            Storage(inner).write_bytes("a", b"eno", modified=WHEN)
+        return page
+
+
+@pytest.mark.parametrize("run", [sync, copy, move])
+@pytest.mark.parametrize("there", ["file", "memory", "s3"])
+def test_object_of_s3_changes_after_it_was_listed(run: Any, there: str, tmp_path: Path) -> None:
+    """Rules 1, 4: what the listing told is not taken for the new object; its bytes are lost nowhere.
+
+    Ceph takes no notice of the ETag that a copy within it is to have (nor do moto and rclone, also when it is
+    boto3 that asks): there the later object arrives, and that it is another one is a failure.
+    """
+    src, dst = PLACES["s3"](tmp_path, SRC), PLACES[there](tmp_path / "d", DST)
+    result = run(_faulty(src, _Rewrite()), dst)
+    kept, everywhere = held(dst)["a"], contents(src, dst)
+    again = run(src, dst)
+
+    assert kept in (b"old!", b"eno")
+    assert b"eno" in everywhere
+    assert result.errors == 1 or (kept == b"eno" and there != "s3")
+    assert result.exit_code == result.errors <= 1
+    assert again.errors == 0
+    assert held(dst)["a"] == b"eno"

@@ -113,13 +113,14 @@ def test_overlap(run: Any, spelling: str, tmp_path: Path) -> None:
     assert held(src) == TREE
 
 
-def test_overlap_in_memory() -> None:
+@pytest.mark.parametrize("place", ["memory", "s3"])
+def test_overlap_of_prefixes(place: str, tmp_path: Path) -> None:
     """Rule 3: prefixes of one storage overlap as folders do; names that only begin alike do not."""
     from functools import partial
 
     from omnistorage.layers.prefix import Prefix
 
-    whole = memory({"a/f": b"1", "ab/f": b"22"})
+    whole = PLACES[place](tmp_path, {"a/f": b"1", "ab/f": b"22"})
     one, two, three = (Storage(whole.driver, partial(Prefix, prefix=prefix)) for prefix in ("a", "a/b", "ab"))
     with pytest.raises(GuardError):
         sync(one, two)
@@ -153,14 +154,15 @@ def test_copy_into_own_subdirectory(chosen: Filter, below: str, tmp_path: Path) 
     assert held(src) == tree | {f"{below}/{path}": data for path, data in tree.items()}
 
 
+@pytest.mark.parametrize("place", ["memory", "s3"])
 @pytest.mark.parametrize("chosen", [Filter(), Filter().exclude("*.tmp")], ids=["all", "filtered"])
-def test_copy_into_own_prefix(chosen: Filter) -> None:
+def test_copy_into_own_prefix(chosen: Filter, place: str, tmp_path: Path) -> None:
     """Rule 3: as in folders, so in flat storages."""
     from functools import partial
 
     from omnistorage.layers.prefix import Prefix
 
-    src = memory({"a": b"1", "deep/b": b"2"})
+    src = PLACES[place](tmp_path, {"a": b"1", "deep/b": b"2"})
     for _ in range(3):
         copy(src, Storage(src.driver, partial(Prefix, prefix="sub")), Options(filter=chosen))
 

@@ -65,7 +65,7 @@ def copy(
         return _by_parts(client, source, target, path, head, headers, part_size, version)
     copied = _etag_in(data)
     if etag and copied and copied != etag and client.etag_is_md5 and is_md5(etag) and is_md5(copied):
-        # Two services take no notice of the condition. What they copied is a whole object, only a later one.
+        # Ceph, moto and rclone take no notice of the condition. What they copied is a whole object, only a later one.
         raise SourceChanged("the object was replaced meanwhile")
     return ObjectInfo(path, FILE, etag=copied, version=version_of(answer.headers))
 
