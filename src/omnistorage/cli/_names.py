@@ -44,7 +44,9 @@ def run_plain(flags: Sequence[str], remote: str) -> int:
     recursive = "-R" in flags or "--recursive" in flags
 
     def call() -> None:
-        with _places.pages(remote, None, None, Console(), recursive=recursive, brief=True) as found:
+        with _places.pages(
+            remote, None, None, Console(), recursive=recursive, brief=True, folders=DIR in wanted
+        ) as found:
             print_names(found, wanted)
 
     return end(call)

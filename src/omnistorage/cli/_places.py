@@ -75,6 +75,7 @@ def pages(
     recursive: bool = True,
     brief: bool = False,
     times: bool = False,
+    folders: bool = False,
     layers: tuple[LayerMaker, ...] = (),
 ) -> Iterator[Listing]:
     """Open a place and give what the filter selects of it, page by page; an object is a listing of itself.
@@ -89,6 +90,7 @@ def pages(
         recursive: Go into directories.
         brief: Paths and kinds are enough: size and time may be missing where that is cheaper.
         times: The times of objects are wanted, also where each has to be looked at for that.
+        folders: All directories are wanted, also those that are only what keys begin with.
         layers: What goes around the storage.
 
     Raises:
@@ -104,7 +106,7 @@ def pages(
                 return
             if storage.features.mkdir:
                 storage.stat("")
-            found, broken = _choose(storage, selection, recursive, brief, times)
+            found, broken = _choose(storage, selection, recursive, brief, times, folders)
             listing = Listing(storage, "", found, console)
             listing.broken = broken
             yield listing
@@ -179,7 +181,7 @@ def to_write(remote: str, config: str | None, *layers: LayerMaker) -> tuple[Stor
 
 
 def _choose(
-    storage: Storage, selection: Filter | None, recursive: bool, brief: bool, times: bool
+    storage: Storage, selection: Filter | None, recursive: bool, brief: bool, times: bool, folders: bool
 ) -> tuple[Iterator[Infos], Broken]:
     """Choose the cheapest way to list that gives what is wanted; return it with where failures will be."""
     driver = storage.driver
@@ -187,6 +189,10 @@ def _choose(
         from omnistorage.layers.times import told
 
         driver = told(driver)
+    if folders and recursive:
+        from omnistorage.layers.folders import with_folders
+
+        driver = with_folders(driver)
     broken: Broken = {}
     if selection is None or selection.is_trivial:
         if recursive:
@@ -198,7 +204,7 @@ def _choose(
         selection = selection.max_depth(1)
     from omnistorage.sync.scan import Scan
 
-    scan = Scan(driver, selection)
+    scan = Scan(driver, selection, folders=folders)
     return iter(scan), scan.broken
 
 

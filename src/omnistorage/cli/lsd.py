@@ -35,7 +35,7 @@ def command(remote: str, recursive: bool, selection: Filter, console: Console, c
 
     text = formatter("2006-01-02 15:04:05")
     write = sys.stdout.write
-    with _places.pages(remote, selection, config, console, recursive=recursive) as found:
+    with _places.pages(remote, selection, config, console, recursive=recursive, folders=True) as found:
         for infos in found:
             write(
                 "".join(

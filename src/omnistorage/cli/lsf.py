@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from omnistorage.core.info import FILE, ObjectInfo
+from omnistorage.core.info import DIR, FILE, ObjectInfo
 
 from . import _flags, _links, _places
 from ._exits import FAILED, Exit
@@ -76,7 +76,14 @@ def command(
     names = letters == "p" and not csv
     _check(letters)
     with _places.pages(
-        remote, selection, config, console, recursive=recursive, brief=names, times="t" in letters
+        remote,
+        selection,
+        config,
+        console,
+        recursive=recursive,
+        brief=names,
+        times="t" in letters,
+        folders=DIR in wanted,
     ) as found:
         if names:
             print_names(found, wanted, head=head, tail=tail)

@@ -80,7 +80,9 @@ def command(
     """
     from ._hashing import Hashing
 
-    with _places.pages(remote, selection, config, console, recursive=recursive, times=not no_modtime) as found:
+    with _places.pages(
+        remote, selection, config, console, recursive=recursive, times=not no_modtime, folders=not files_only
+    ) as found:
         hashing = Hashing(found.storage, _hash_names(found.storage, all_hashes, hash_types), console)
         rows = _rows(hashing, no_modtime, no_mimetype, metadata)
         if only_stat:

@@ -82,7 +82,7 @@ def command(
         depth = selection.depth
         selection = selection.max_depth(level if depth is None else min(level, depth))
     times = look["times"] or look["sort_modtime"] or look["sort"] == "mtime"
-    with _places.pages(remote, selection, config, console, times=times) as found:
+    with _places.pages(remote, selection, config, console, times=times, folders=True) as found:
         for infos in found:
             for info in infos:
                 if hidden or not (info.path.startswith(".") or "/." in info.path):
@@ -98,10 +98,12 @@ def _add(top: Node, info: ObjectInfo) -> None:
     node = top
     folder, _, name = info.path.rpartition("/")
     for part in folder.split("/") if folder else ():
-        node = node.below.setdefault(part, Node(part, None))
-    here = node.below.get(name)
+        node = node.below.setdefault(f"{part}/", Node(part, None))
+    # Where objects are keys, one may have the name of a directory.
+    key = f"{name}/" if info.kind is DIR else name
+    here = node.below.get(key)
     if here is None:
-        node.below[name] = Node(name, info)
+        node.below[key] = Node(name, info)
     elif here.info is None:
         here.info = info
 
