@@ -9,9 +9,11 @@ from collections.abc import Iterator
 import pytest
 
 from http_scenes import Talk, answering, reply, serving
+from omnistorage.core.attempts import as_attempt
 from omnistorage.core.errors import StorageError
 from omnistorage.drivers._http import Http, redacted_headers, retry_after
-from omnistorage.drivers._httplog import redacted_target
+from omnistorage.drivers._httplog import HEADERS, redacted_target
+from omnistorage.drivers._httpmany import send_many
 from omnistorage.drivers._sigv4 import EMPTY_SHA256, Credentials, Signer
 
 SECRET = "s3cr3t-hunter2"
@@ -105,8 +107,8 @@ def test_link_in_a_header_is_redacted() -> None:
 
 
 def test_request_is_logged_without_secrets(http: Http, caplog: pytest.LogCaptureFixture) -> None:
-    """One line at DEBUG tells method, place, status, time and request id."""
-    caplog.set_level(logging.DEBUG)
+    """A line tells method, place, status, time, bytes and request id; below DEBUG another one has the headers."""
+    caplog.set_level(HEADERS)
     credentials = Credentials("AKID", SECRET, f"token-{SECRET}")
     answer = reply(403, b"", x_amz_request_id="318BC8BC", Set_Cookie=SECRET)
     with serving(answering(answer)) as server:
@@ -116,12 +118,60 @@ def test_request_is_logged_without_secrets(http: Http, caplog: pytest.LogCapture
         http.send("GET", server.base, f"/a?b=c&X-Amz-Signature={SECRET}", sent)
         signature = sent["authorization"].rpartition("=")[2]
 
-    [line] = caplog.messages
-    assert line.startswith(f"GET {place}/a?b=c&X-Amz-Signature=***: 403 in ")
-    assert "request '318BC8BC'" in line
-    assert "'x-amz-meta-a': 'shown'" in line
-    assert SECRET not in line
-    assert signature not in line
+    line, with_headers = caplog.messages
+    shown = f"GET {place}/a?b=c&X-Amz-Signature=***: "
+    assert line.startswith(f"{shown}403 in ")
+    assert line.endswith(" ms, 0 bytes sent, 0 got, request '318BC8BC'")
+    assert with_headers.startswith(f"{shown}headers sent {{")
+    assert "'x-amz-meta-a': 'shown'" in with_headers
+    assert SECRET not in caplog.text
+    assert signature not in caplog.text
+
+
+def test_line_tells_bytes_and_no_headers(http: Http, caplog: pytest.LogCaptureFixture) -> None:
+    """Those of the bodies; of one that is read later, as many as are to come."""
+    caplog.set_level(logging.DEBUG)
+    with serving(answering(reply(200, b"12345"))) as server:
+        for stream in (False, True):
+            found = http.send("PUT", server.base, "/a", {}, b"123", stream=stream)
+            if found.stream is not None:
+                found.stream.close()
+
+    assert len(caplog.messages) == 2
+    for line in caplog.messages:
+        assert line.endswith("ms, 3 bytes sent, 5 got, request ''")
+
+
+def test_line_tells_which_attempt_it_was(http: Http, caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever repeats a call says so; the first one, and what comes after, is nothing special."""
+    caplog.set_level(logging.DEBUG)
+    with serving(answering(reply(200))) as server:
+
+        def send() -> object:
+            return http.send("GET", server.base, "/a", {})
+
+        as_attempt(3, send)
+        send()
+        http.send("GET", server.base, "/a", {}, before=["region"])
+
+    ends = [line.rpartition("request ''")[2] for line in caplog.messages]
+    assert ends == [", attempt 3", "", ", attempt 2"]
+
+
+def test_request_without_an_answer_is_logged(http: Http, caplog: pytest.LogCaptureFixture) -> None:
+    """With what went wrong, also where many are under way."""
+    caplog.set_level(logging.DEBUG)
+    with serving(lambda client: client.request() and None) as server:
+        place = f"127.0.0.1:{server.port}"
+        with pytest.raises(StorageError):
+            http.send("GET", server.base, f"/?sig={SECRET}", {})
+        [found] = send_many(http, [("GET", server.base, f"/?sig={SECRET}", {}, None)], 2)
+
+    assert isinstance(found, StorageError)
+    assert len(caplog.messages) == 2
+    for line in caplog.messages:
+        assert line.startswith(f"GET {place}/?sig=***: no answer in ")
+    assert SECRET not in caplog.text
 
 
 def test_repeated_request_is_logged(http: Http, caplog: pytest.LogCaptureFixture) -> None:
@@ -134,6 +184,7 @@ def test_repeated_request_is_logged(http: Http, caplog: pytest.LogCaptureFixture
     assert [line for line in caplog.messages if "on a new one" in line] == [
         f"GET 127.0.0.1:{server.port}: the connection that was kept is closed, on a new one"
     ]
+    assert caplog.messages[-1].endswith(", attempt 2")
     assert SECRET not in caplog.text
 
 

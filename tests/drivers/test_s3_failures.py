@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import pickle
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -27,6 +26,7 @@ from omnistorage.core.errors import (
 from omnistorage.core.options import PutOptions
 from omnistorage.core.streams import BytesBody
 from omnistorage.drivers import _presets
+from omnistorage.drivers._httplog import HEADERS
 from omnistorage.drivers._s3client import Client
 from omnistorage.drivers.s3 import Options, S3Driver
 from omnistorage.layers.log import Log
@@ -330,7 +330,8 @@ def test_no_secret_in_any_line(
     key = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
     options = {**settings(faults.server, provider="ceph", bucket=driver.options.bucket), "sse_customer_key": key}
     told: list[str] = []
-    with caplog.at_level(logging.DEBUG):
+    links: list[str] = []
+    with caplog.at_level(HEADERS):
         for more in ({}, {"secret_access_key": "another-secret"}, {"session_token": "a-token"}):
             with Storage(S3Driver(Options(**{**options, **more})), Log, partial(Retry, wait=0.01)) as storage:
                 told.append(repr(storage) + repr(storage.driver.options))
@@ -340,6 +341,7 @@ def test_no_secret_in_any_line(
                     lambda s=storage: s.read_bytes("a"),
                     lambda s=storage: s.stat("none"),
                     lambda s=storage: list(s.list()),
+                    lambda s=storage: links.append(s.link("a")),
                 ):
                     try:
                         call()
@@ -349,7 +351,11 @@ def test_no_secret_in_any_line(
     text = "\n".join([*told, caplog.text, out.out, out.err])
 
     assert "s3 put" in text
-    signatures = {seen.headers["authorization"].rpartition("Signature=")[2] for seen in faults.seen}
+    assert " bytes sent, " in text
+    assert ": headers sent {" in text
+    assert ", attempt 2" in text
+    signatures = {link.rpartition("Signature=")[2] for link in links}
+    signatures |= {seen.headers["authorization"].rpartition("Signature=")[2] for seen in faults.seen}
     for secret in {faults.server.secret_key, "another-secret", "a-token", key, *signatures}:
         assert secret not in text
 

@@ -58,6 +58,20 @@ class Age(click.ParamType[Any]):
         return str(value)
 
 
+class Dump(click.ParamType[Any]):
+    """What to write for those who look into a run, separated by commas."""
+
+    name = "LIST"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> frozenset[str]:
+        if isinstance(value, frozenset):
+            return value
+        wanted = frozenset(word.strip().lower() for word in value.split(",") if word.strip())
+        for word in sorted(wanted - {"filters", "headers"}):
+            self.fail(f"{word!r} cannot be dumped; known: filters, headers", param, ctx)
+        return wanted
+
+
 SIZE = Size()
 DURATION = Duration()
 AGE = Age()
@@ -68,9 +82,19 @@ def common(command: Command) -> Command:
 
     @wraps(command)
     def wrapper(**given: Any) -> Any:
+        # The flag is one of ``filtering``, which stands around this decorator or within it.
+        headers = given.pop("headers", False) or "headers" in (given.get("dump") or ())
         console = _console_of(*(given.pop(name) for name in _LOGGING))
         try:
-            return command(console=console, **given)
+            if headers and console.level > _console.DEBUG:
+                console.level = _console.DEBUG
+                console.notice("", "-vv is set, as --dump headers is")
+            if console.level > _console.DEBUG:
+                return command(console=console, **given)
+            from ._logged import logged
+
+            with logged(console, headers=headers):
+                return command(console=console, **given)
         finally:
             console.close()
 
@@ -100,8 +124,11 @@ def filtering(command: Command) -> Command:
             _tell_order(given)
         depth = asked.pop("max_depth")
         selection = Filter(max_depth=max(depth, 0), **asked)
-        if given.pop("dump") == "filters":
+        dumped = given.pop("dump") or ()
+        if "filters" in dumped:
             click.echo(selection.dump(), nl=False, err=True)
+        if "headers" in dumped and "console" not in given:
+            given["headers"] = True
         return command(selection=selection, **given)
 
     return _with(
@@ -125,7 +152,7 @@ def filtering(command: Command) -> Command:
         click.option("--max-depth", type=int, default=-1, help="Go so many folders deep; 1 is the folder itself."),
         click.option("--ignore-case", is_flag=True, help="Match globs in any case."),
         click.option("--hash-filter", metavar="K/N", help="Take the K-th of N parts of all paths."),
-        click.option("--dump", type=click.Choice(["filters"]), help="Print the compiled filters to stderr."),
+        click.option("--dump", type=Dump(), help="filters: print those to stderr; headers: -vv, with all of HTTP."),
     )
 
 

@@ -13,7 +13,7 @@ import os
 import re
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -23,7 +23,7 @@ from omnistorage.core.streams import CHUNK, ByteStream, read_all
 from omnistorage.core.version import __version__
 
 from ._httpdial import Dialer, failure, make_context, option_proxy, refused_by
-from ._httplog import redacted_headers, redacted_target, request_id
+from ._httplog import log_exchange, log_failure, logger, redacted_headers, redacted_target
 from ._httpstream import AnswerStream, body_length
 from ._httpwire import SMALL, Broken, Head, Wire, whole
 
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     import ssl
 
 __all__ = ["Answer", "Http", "redacted_headers", "retry_after"]
-
-logger = logging.getLogger(__name__)
 
 IDLE: Final = 50.0
 """Seconds after which a connection that nobody used is not used again; many servers close theirs after 60."""
@@ -106,6 +104,7 @@ class Http:
         *,
         stream: bool = False,
         before_last: Callable[[], object] | None = None,
+        before: Collection[str] = (),
     ) -> Answer:
         """Send a request and return the answer, whatever its status is.
 
@@ -118,6 +117,7 @@ class Http:
             body: Bytes, or a stream of as many as the header ``content-length`` says; it is not closed here.
             stream: Read the body of the answer later, if it is no refusal.
             before_last: Called before the last block of a body of bytes is sent, which waits until then.
+            before: What was tried before, for the log: with each, it is one more attempt.
 
         Raises:
             Unreachable: There is no answer.
@@ -143,20 +143,25 @@ class Http:
                 again = can_repeat(wire, exc, method, headers)
                 wire.close()
                 if not again:
-                    raise failure(exc, pool.where) from exc.__cause__
+                    raise
                 logger.debug("%s %s: the connection that was kept is closed, on a new one", method, pool.where)
+                before = (*before, "connection")
                 wire = pool.connect()
                 head = wire.exchange(method, text, body, length, before_last)
             answer = self.answer_of(pool, wire, method, head, stream)
         except Broken as exc:
             wire.close()
-            raise failure(exc, pool.where) from exc.__cause__
+            failed = failure(exc, pool.where)
+            if logger.isEnabledFor(logging.DEBUG):
+                log_failure(pool.where, method, target, failed, time.monotonic() - began, len(before))
+            raise failed from exc.__cause__
         except BaseException:
             # A body that cannot be read, or an interrupt: nobody knows what would come next over this connection.
             wire.close()
             raise
         if logger.isEnabledFor(logging.DEBUG):
-            log_exchange(pool.where, method, target, headers, head, time.monotonic() - began)
+            sent, seconds = (headers, length), time.monotonic() - began
+            log_exchange(pool.where, method, target, sent, head, answer, seconds, len(before))
         if head.status == 407 and pool.proxy is not None:
             raise refused_by(pool.proxy)
         return answer
@@ -384,22 +389,6 @@ def _culprit(target: str, headers: Mapping[str, str]) -> str:
         if _BAD.search(f"{name}{value}"):
             return f"the header {name!r} with such a value" if not _BAD.search(name) else "a header of such a name"
     return f"the target {redacted_target(target)!r}"
-
-
-def log_exchange(
-    where: str, method: str, target: str, headers: Mapping[str, str], head: Head, seconds: float
-) -> None:
-    logger.debug(
-        "%s %s%s: %d in %.1f ms, request %r; sent %s; got %s",
-        method,
-        where,
-        redacted_target(target),
-        head.status,
-        seconds * 1000,
-        request_id(head.headers),
-        redacted_headers(headers),
-        redacted_headers(head.headers),
-    )
 
 
 _SWEEP: Final = 10.0

@@ -2,11 +2,71 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from omnistorage.core.attempts import attempt
 from omnistorage.core.redact import HIDDEN, looks_secret
+
+from ._httpstream import body_length
+
+if TYPE_CHECKING:
+    from omnistorage.core.errors import StorageError
+
+    from ._http import Answer
+    from ._httpwire import Head
+
+logger = logging.getLogger("omnistorage.drivers.http")
+
+HEADERS: Final = 5
+"""The level of lines with all headers, below DEBUG."""
+
+Sent = tuple[Mapping[str, str], int]
+"""The headers of a request, and the number of bytes of its body."""
+
+
+def log_exchange(
+    where: str, method: str, target: str, sent: Sent, head: Head, answer: Answer, seconds: float, before: int
+) -> None:
+    """Log a request that was answered; ``before`` is how often it was sent before, so far as that is known here."""
+    headers, length = sent
+    shown = redacted_target(target)
+    got = body_length(method, head) if answer.stream is not None else len(answer.data)
+    logger.debug(
+        "%s %s%s: %d in %.1f ms, %d bytes sent, %s got, request %r%s",
+        method,
+        where,
+        shown,
+        head.status,
+        seconds * 1000,
+        length,
+        got if got >= 0 else "some",
+        request_id(head.headers),
+        _which(before),
+    )
+    if logger.isEnabledFor(HEADERS):
+        told = redacted_headers(headers), redacted_headers(head.headers)
+        logger.log(HEADERS, "%s %s%s: headers sent %s; got %s", method, where, shown, *told)
+
+
+def log_failure(where: str, method: str, target: str, error: StorageError, seconds: float, before: int) -> None:
+    """Log a request to which there was no answer."""
+    logger.debug(
+        "%s %s%s: no answer in %.1f ms: %s%s",
+        method,
+        where,
+        redacted_target(target),
+        seconds * 1000,
+        error.what,
+        _which(before),
+    )
+
+
+def _which(before: int) -> str:
+    number = attempt() + before
+    return f", attempt {number}" if number > 1 else ""
 
 
 def redacted_headers(headers: Mapping[str, str]) -> dict[str, str]:
@@ -73,6 +133,7 @@ _PARAMETERS: Final = frozenset(
 _HARMLESS: Final = frozenset({"continuation-token", "pagetoken", "key-marker", "marker"})
 _IDS: Final = (
     "x-amz-request-id",
+    "x-amzn-requestid",
     "x-ms-request-id",
     "x-guploader-uploadid",
     "x-request-id",

@@ -10,12 +10,11 @@ from typing import Final, NamedTuple
 
 from omnistorage.core.errors import StorageError, Unsupported
 
-from ._http import Answer, Http, Pool, can_repeat, length_of, log_exchange
+from ._http import Answer, Http, Pool, can_repeat, length_of
 from ._httpdial import failure, refused_by
+from ._httplog import log_exchange, log_failure, logger
 from ._httpstream import body_length
 from ._httpwire import Broken, Head, Wire
-
-logger = logging.getLogger(__name__)
 
 Request = tuple[str, str, str, Mapping[str, str], bytes | memoryview | None]
 """Method, base, target, headers and body, as ``Http.send`` takes them."""
@@ -84,7 +83,7 @@ def _land(http: Http, flight: _Flight) -> Answer | StorageError:
         return failed
     assert pool is not None
     assert wire is not None
-    method, _, target, headers, _ = request
+    method, _, target, headers, body = request
     try:
         if failed is not None:
             raise failed
@@ -99,6 +98,8 @@ def _land(http: Http, flight: _Flight) -> Answer | StorageError:
             return _alone(http, request)
         error = failure(exc, pool.where)
         error.__cause__ = exc.__cause__
+        if logger.isEnabledFor(logging.DEBUG):
+            log_failure(pool.where, method, target, error, time.monotonic() - began, 0)
         return error
     except StorageError as exc:
         wire.close()
@@ -107,7 +108,8 @@ def _land(http: Http, flight: _Flight) -> Answer | StorageError:
         wire.close()
         raise
     if logger.isEnabledFor(logging.DEBUG):
-        log_exchange(pool.where, method, target, headers, head, time.monotonic() - began)
+        sent, seconds = (headers, length_of(headers, body)), time.monotonic() - began
+        log_exchange(pool.where, method, target, sent, head, answer, seconds, 0)
     if head.status == 407 and pool.proxy is not None:
         return refused_by(pool.proxy)
     return answer
@@ -116,6 +118,6 @@ def _land(http: Http, flight: _Flight) -> Answer | StorageError:
 def _alone(http: Http, request: Request) -> Answer | StorageError:
     """Send a request on a connection that is not used for the first time no more."""
     try:
-        return http.send(*request)
+        return http.send(*request, before=("connection",))
     except StorageError as exc:
         return exc

@@ -147,7 +147,7 @@ class Client:
                 target = "/"
             try:
                 given = (place, credentials, method, target, wanted, headers or {}, body, unsigned)
-                answer = self._send(*given, stream=stream, before_last=before_last)
+                answer = self._send(*given, stream=stream, before_last=before_last, before=tried)
             except Unsupported:
                 # A body that can be read only once was read; what had gone wrong before is what counts.
                 if failed is not None:
@@ -288,12 +288,15 @@ class Client:
         *,
         stream: bool,
         before_last: Callable[[], object] | None,
+        before: set[str],
     ) -> Answer:
         http = self._http or self._new_http()
         sent, payload = self._signed(place, credentials, method, target, query, headers, body, unsigned)
         try:
             where = f"{target}?{query}" if query else target
-            return http.send(method, place.base, where, sent, payload, stream=stream, before_last=before_last)
+            return http.send(
+                method, place.base, where, sent, payload, stream=stream, before_last=before_last, before=before
+            )
         finally:
             if payload is not None and not isinstance(payload, bytes | memoryview):
                 payload.close()

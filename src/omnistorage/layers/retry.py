@@ -29,6 +29,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, Final, TypeVar
 
+from omnistorage.core.attempts import as_attempt
 from omnistorage.core.bucket import TokenBucket
 from omnistorage.core.driver import Driver, Failures, GetResults, PutItem, PutResults
 from omnistorage.core.errors import (
@@ -222,14 +223,16 @@ class Retry(Layer):
         the verbs in ``foreign`` are not ours to repeat.
         """
         tries = self.tries()
+        do = call
         while True:
             try:
-                result = call()
+                result = do()
             except StorageError as exc:
                 if tries.last is not None and settle is not None and not exc.retryable:
                     return settle(exc, tries)
                 if exc.op in foreign or not tries.again(exc):
                     raise
+                do = partial(as_attempt, tries.failures + 1, call)
             else:
                 tries.won()
                 return result
