@@ -42,6 +42,7 @@ def test_s3_settings() -> None:
         f"{KEYS}provider = AWS\nsession_token = ST\nregion = eu-west-1\nendpoint = https://s3.example\n"
         "acl = private\nstorage_class = GLACIER\nserver_side_encryption = aws:kms\nsse_kms_key_id = kid\n"
         "requester_pays = true\nchunk_size = 16M\nupload_cutoff = 100\nlist_chunk = 500\n"
+        "disable_checksum = false\n"
     )
 
     assert (made.type, made.root, made.left_out, made.needless) == ("s3", "", (), ())
@@ -61,6 +62,7 @@ def test_s3_settings() -> None:
         "part_size": 16 << 20,
         "upload_cutoff": 100 << 10,
         "list_chunk": 500,
+        "upload_md5": True,
     }
 
 

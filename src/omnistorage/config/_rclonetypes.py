@@ -97,6 +97,10 @@ def _bool(text: str) -> bool:
     raise ValueError(text)
 
 
+def _opposite(text: str) -> bool:
+    return not _bool(text)
+
+
 def _size(text: str) -> int:
     size = parse_size(text)
     if size is None:
@@ -224,6 +228,7 @@ TYPES: Final[Mapping[str, _Type]] = {
             "sse_customer_key_base64": ("sse_customer_key", str),
             "chunk_size": ("part_size", _size),
             "upload_cutoff": ("upload_cutoff", _size),
+            "disable_checksum": ("upload_md5", _opposite),
             "list_chunk": ("list_chunk", int),
         },
         needless=frozenset(

@@ -49,6 +49,8 @@ class Features(msgspec.Struct, frozen=True):
         max_path: Longest path in bytes of UTF-8, or None.
         local: Objects are files of this machine.
         finds_uploads: ``begin_upload`` goes on with what a killed run left, if ``PutOptions.origin`` is the same.
+        upload_hashes: Names of hashes that ``begin_upload`` is to know (``PutOptions.hashes``), also if a file of
+            this machine has to be read once more for that.
         any_key: Keys are opaque: ``a//b``, ``./`` and ``../x`` are ordinary keys.
     """
 
@@ -88,6 +90,7 @@ class Features(msgspec.Struct, frozen=True):
     max_path: int | None = None
     local: bool = False
     finds_uploads: bool = False
+    upload_hashes: frozenset[str] = frozenset()
     any_key: bool = False
 
 

@@ -39,6 +39,9 @@ class PutOptions(msgspec.Struct, frozen=True, kw_only=True):
         origin: For uploads in parts: a text that only these very bytes have. Where ``features.finds_uploads``,
             ``begin_upload`` goes on with what an earlier run with the same text left, and the upload belongs to one
             process at a time. A layer that changes bytes must change it, too, or drop it.
+        hashes: Hash name to lower-case hex digest, so far as those of the bytes are known before they come. Kept
+            beside an object that comes in parts, where a service has no such hash else; nobody checks them. A layer
+            that changes bytes must drop them.
     """
 
     content_type: str | None = None
@@ -53,11 +56,12 @@ class PutOptions(msgspec.Struct, frozen=True, kw_only=True):
     link: bool = False
     inplace: bool = False
     origin: str | None = None
+    hashes: Mapping[str, str] = _NOTHING
 
     def __reduce__(self) -> tuple[object, ...]:
-        # A read-only mapping does not pickle by itself.
+        # Read-only mappings do not pickle by themselves.
         found = {name: getattr(self, name) for name in self.__struct_fields__}
-        return _put_options, ({**found, "metadata": dict(self.metadata)},)
+        return _put_options, ({**found, "metadata": dict(self.metadata), "hashes": dict(self.hashes)},)
 
 
 def _put_options(found: dict[str, Any]) -> PutOptions:

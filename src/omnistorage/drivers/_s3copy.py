@@ -10,7 +10,7 @@ from omnistorage.core.errors import AlreadyExists, PreconditionFailed, SourceCha
 from omnistorage.core.info import FILE, ObjectInfo
 
 from ._s3client import Client
-from ._s3metadata import changed_headers, info_of, is_md5, version_of
+from ._s3metadata import changed_headers, info_of, is_md5, md5_header, version_of
 from ._s3upload import S3Upload, begin, part_size_for
 from ._s3xml import NAMESPACE, escaped, tagging, tagging_body, text_of, tree
 from ._sigv4 import quote_key
@@ -160,8 +160,9 @@ def _by_parts(
     step = part_size_for(client, max(part_size, STEP), size)
     tags = tags_of(client, source, head, version)
     kept = {"x-amz-tagging": tags} if tags else {}
+    info = info_of(path, head, etag_is_md5=client.etag_is_md5)
+    kept |= md5_header(info.hashes)
     upload_id = begin(client, *target, {**client.write_headers(), **kept, **headers})
-    info = info_of(path, head, etag_is_md5=False)
     upload = S3Upload(client, *target, path, upload_id, step, mtime_ns=info.mtime_ns)
     given = {**client.key_headers, **_source_key(client)}
     if etag := head.get("etag"):

@@ -23,6 +23,7 @@ from omnistorage.core.options import PutOptions
 
 PREFIX: Final = "x-amz-meta-"
 MTIME_HEADER: Final = "x-amz-meta-mtime"
+MD5_HEADER: Final = "x-amz-meta-md5chksum"
 
 TAGGING: Final = "x-amz-tagging"
 """Tags, as ``name=value&name=value``; metadata of the same name."""
@@ -121,6 +122,8 @@ def changed_headers(
         for name in SYSTEM_HEADERS:
             headers.pop(name, None)
         _add_metadata(headers, metadata, True)
+        if head.get(MD5_HEADER):
+            headers[MD5_HEADER] = head[MD5_HEADER]
         # They are no part of a copy, and are replaced by a request of their own.
         headers.pop(TAGGING, None)
         if metadata.get(CONTENT_TYPE):
@@ -172,8 +175,14 @@ def user_metadata(head: Mapping[str, str]) -> dict[str, str]:
     return {
         name[len(PREFIX) :]: decoded(value)
         for name, value in head.items()
-        if name.startswith(PREFIX) and name not in (MTIME_HEADER, "x-amz-meta-md5chksum")
+        if name.startswith(PREFIX) and name not in (MTIME_HEADER, MD5_HEADER)
     }
+
+
+def md5_header(hashes: Mapping[str, str]) -> dict[str, str]:
+    """Return the header by which rclone keeps the MD5 of an object that comes in parts; none if it is not known."""
+    known = hashes.get("md5")
+    return {MD5_HEADER: b64encode(bytes.fromhex(known)).decode()} if known else {}
 
 
 def all_metadata(head: Mapping[str, str]) -> dict[str, str]:
@@ -200,7 +209,7 @@ def hashes_of(etag: str | None, head: Mapping[str, str], etag_is_md5: bool) -> d
     """Return the MD5 of an object: its ETag, or what rclone wrote beside an object that came in parts."""
     if etag_is_md5 and etag and not is_secret(head) and _MD5.fullmatch(etag):
         return {"md5": etag}
-    written = head.get("x-amz-meta-md5chksum")
+    written = head.get(MD5_HEADER)
     if written:
         try:
             digest = b64decode(written, validate=True).hex()

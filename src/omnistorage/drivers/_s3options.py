@@ -44,6 +44,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         requester_pays: We pay for requests to a bucket of somebody else.
         part_size: Bytes of a part of an upload; larger for objects of more than 10,000 of these.
         upload_cutoff: Bytes up to which an object is sent by one request, which lets its ETag be its MD5.
+        upload_md5: Read files of this machine that are sent in parts once more before, so that the MD5 of the whole
+            can be kept beside the object. That of other sources is kept in any case, where they tell it.
         checksum: What is sent beside the bytes for the service to check them: md5, crc32c, crc64nvme (needs the extra
             crc64), sha256 or none; empty lets the preset decide.
         etag_is_md5: Whether the ETags of objects that were sent by one request are their MD5; none lets the preset
@@ -79,6 +81,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     requester_pays: bool = False
     part_size: int = 8 << 20
     upload_cutoff: int = 200 << 20
+    upload_md5: bool = False
     checksum: Literal["", "md5", "crc32c", "crc64nvme", "sha256", "none"] = ""
     etag_is_md5: bool | None = None
     list_chunk: int = 1000

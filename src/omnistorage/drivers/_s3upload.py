@@ -9,6 +9,8 @@ from contextlib import contextmanager, suppress
 from hashlib import md5
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
+
 from omnistorage.core.errors import (
     AlreadyExists,
     Corrupted,
@@ -17,10 +19,13 @@ from omnistorage.core.errors import (
     StorageError,
     Truncated,
 )
+from omnistorage.core.hashes import hash_stream
 from omnistorage.core.info import FILE, ObjectInfo
+from omnistorage.core.options import PutOptions
 from omnistorage.core.streams import (
     CHUNK,
     Body,
+    BytesBody,
     ByteStream,
     FileBody,
     Upload,
@@ -31,7 +36,7 @@ from omnistorage.core.streams import (
 )
 
 from ._s3client import Client
-from ._s3metadata import is_md5, iso_time, version_of
+from ._s3metadata import MTIME_HEADER, is_md5, iso_time, md5_header, ns_of, version_of
 from ._s3turns import Turns
 from ._s3xml import completion, parts, text_of, tree, uploads
 
@@ -201,6 +206,21 @@ class S3Upload(Upload):
         self._over = True
 
 
+def begin_upload(
+    client: Client,
+    bucket: str,
+    key: str,
+    path: str,
+    headers: Mapping[str, str],
+    options: PutOptions,
+    part_size: int,
+) -> S3Upload:
+    """Begin an upload of what has these headers, and the MD5 that ``options`` name."""
+    upload_id = begin(client, bucket, key, {**headers, **md5_header(options.hashes)})
+    mtime_ns = ns_of(headers[MTIME_HEADER])
+    return S3Upload(client, bucket, key, path, upload_id, part_size, mtime_ns=mtime_ns, if_absent=options.if_absent)
+
+
 def begin(client: Client, bucket: str, key: str, headers: Mapping[str, str]) -> str:
     """Begin an upload; return its id."""
     answer = client.request("POST", bucket, key, (("uploads", ""),), headers)
@@ -271,6 +291,14 @@ def refuse_other(etag: str, digest: _Hash, client: Client, headers: Mapping[str,
             f"the service stored other bytes than were sent: MD5 {plain}, not {digest.hexdigest()}",
             request_id=headers.get("x-amz-request-id"),
         )
+
+
+def with_md5(options: PutOptions, body: Body) -> PutOptions:
+    """Return the options with the MD5 of a body that can be read twice at little cost: of bytes, or a local file."""
+    if "md5" in options.hashes or not (body.local_path or isinstance(body, BytesBody)):
+        return options
+    with body.open() as stream:
+        return msgspec.structs.replace(options, hashes={**options.hashes, **hash_stream(stream, ["md5"])})
 
 
 def whole(body: Body) -> bytes:

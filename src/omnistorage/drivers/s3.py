@@ -38,19 +38,17 @@ from ._s3client import Client
 from ._s3delete import delete_all
 from ._s3keys import MAX_KEY, refuse_no_key, refuse_unlisted
 from ._s3metadata import (
-    MTIME_HEADER,
     TAGGING,
     all_metadata,
     changed_headers,
     condition_of,
     headers_for,
     info_of,
-    ns_of,
     stored_info,
 )
 from ._s3options import Options, same_service
 from ._s3stream import range_header, stream_of
-from ._s3upload import CheckedStream, S3Upload
+from ._s3upload import CheckedStream
 
 __all__ = ["DRIVER", "Options", "S3Driver"]
 
@@ -96,6 +94,7 @@ class S3Driver(Driver):
             hashes=frozenset({"md5"}) if client.etag_is_md5 else frozenset(),
             versions=self.options.versioned,
             post_form=not client.preset.no_forms,
+            upload_hashes=frozenset({"md5"}) if self.options.upload_md5 else frozenset(),
             about=client.preset.name == "ceph" and bool(self._bucket),
             copy=client.preset.max_copy > 0,
             set_modified=client.preset.max_copy > 0,
@@ -247,7 +246,9 @@ class S3Driver(Driver):
         if options.if_match is not None:
             raise Unsupported("a condition on what is replaced holds for an object that is sent as a whole")
         part_size = parts.part_size_for(self._client, self.options.part_size, size)
-        return self._begin(bucket, key, path, self._new_headers(key, options), options, part_size)
+        return parts.begin_upload(
+            self._client, bucket, key, path, self._new_headers(key, options), options, part_size
+        )
 
     def resume_upload(self, path: str, token: str, options: PutOptions) -> Upload:
         bucket, key = self._object(path)
@@ -393,7 +394,7 @@ class S3Driver(Driver):
             if not self.features.upload or options.if_match is not None:
                 with parts.spooled(body, stream, first) as sized:
                     return self.put(path, sized, options)
-            upload = self._begin(bucket, key, path, headers, options, self.options.part_size)
+            upload = parts.begin_upload(self._client, bucket, key, path, headers, options, self.options.part_size)
             with upload.undone_on_failure():
                 return upload.fill(body, stream, first)
 
@@ -401,7 +402,9 @@ class S3Driver(Driver):
         self, bucket: str, key: str, path: str, body: Body, size: int, headers: dict[str, str], options: PutOptions
     ) -> ObjectInfo:
         part_size = parts.part_size_for(self._client, self.options.part_size, size)
-        upload = self._begin(bucket, key, path, headers, options, part_size)
+        if self.options.upload_md5:
+            options = parts.with_md5(options, body)
+        upload = parts.begin_upload(self._client, bucket, key, path, headers, options, part_size)
         with upload.undone_on_failure(), body.open() as stream:
             return upload.fill(body, stream, b"", size)
 
@@ -412,21 +415,6 @@ class S3Driver(Driver):
     def _refuse_no_parts(self) -> None:
         if not self.features.upload:
             raise Unsupported("this service takes no object in parts")
-
-    def _begin(
-        self, bucket: str, key: str, path: str, headers: dict[str, str], options: PutOptions, part_size: int
-    ) -> S3Upload:
-        upload_id = parts.begin(self._client, bucket, key, headers)
-        return S3Upload(
-            self._client,
-            bucket,
-            key,
-            path,
-            upload_id,
-            part_size,
-            mtime_ns=ns_of(headers[MTIME_HEADER]),
-            if_absent=options.if_absent,
-        )
 
     def _store(
         self, bucket: str, key: str, headers: dict[str, str], data: Any, options: PutOptions

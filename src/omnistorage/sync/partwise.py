@@ -169,14 +169,23 @@ class _Sending:
         """Go on with the upload that is known, or begin one."""
         upload = self._known()
         if upload is None:
-            upload = self._dst.begin_upload(self._path, self._options, self._source.size)
+            options = msgspec.structs.replace(self._options, hashes=self._hashes())
+            upload = self._dst.begin_upload(self._path, options, self._source.size)
             if not self._fits(upload.part_size, upload.done):
                 upload.abort()
-                upload = self._dst.begin_upload(self._path, self._options, self._source.size)
+                upload = self._dst.begin_upload(self._path, options, self._source.size)
         if not self._dst.features.finds_uploads:
             # Where it is found anyway, a note would only cost, and is made for people when parts are left.
             self._note(upload, sum(upload.done.values()))
         return upload
+
+    def _hashes(self) -> dict[str, str]:
+        """Return what is known of the bytes, and what the destination wants to know at the price of reading them."""
+        known = {**self._source.hashes, **self._options.hashes}
+        wanted = self._dst.features.upload_hashes - known.keys()
+        if wanted and self._source.fd >= 0:
+            known |= self._source.hash(wanted, lambda count: self._watcher.moved(0))
+        return known
 
     def _note(self, upload: Upload, saved: int) -> None:
         source, token = self._source, upload.token

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING
 
 from omnistorage.core.driver import Driver
 from omnistorage.core.errors import SourceChanged, StorageError
+from omnistorage.core.hashes import hash_stream
 from omnistorage.core.info import ObjectInfo
 from omnistorage.core.streams import Body, ByteStream, descriptor
 from omnistorage.core.wrapped import carried
@@ -60,6 +61,16 @@ class Version:
         if isinstance(self._driver, Alias):
             driver, key = self._driver.inner, self._driver.real
         return "\0".join((*driver.identity(), key, str(self.size), str(self._seen.mtime_ns), self._etag or ""))
+
+    @property
+    def hashes(self) -> Mapping[str, str]:
+        """Those that the service tells of this version."""
+        return self._seen.hashes
+
+    def hash(self, names: Collection[str], look: Callable[[int], object]) -> dict[str, str]:
+        """Compute hashes; ``look`` is called now and then, and may raise to stop."""
+        with WatchedStream(self.open(0, self.size), look) as stream:
+            return hash_stream(stream, names)
 
     def open(self, offset: int, length: int) -> ByteStream:
         if self.fd >= 0:
