@@ -35,6 +35,7 @@ CHANGES: dict[str, Callable[[Driver], object]] = {
     "delete_many": lambda driver: driver.delete_many(["a"]),
     "set_metadata": lambda driver: driver.set_metadata("a", {}),
     "post_form": lambda driver: driver.post_form("a"),
+    "abort_begun": lambda driver: driver.abort_begun("a", 0),
     "restore_version": lambda driver: driver.restore_version("a", "v"),
     "sweep": lambda driver: driver.sweep("a"),
 }

@@ -254,6 +254,14 @@ class Driver:
         """
         raise Unsupported
 
+    def abort_begun(self, path: str, since_ns: int) -> int:
+        """Abort uploads of exactly this path that began at that time, and have nothing; return how many.
+
+        For whoever was killed before the answer to ``begin_upload`` could be noted, and knows by the clock of this
+        machine (nanoseconds of Unix time) when he was about to ask. Worth having where such an upload would stay.
+        """
+        raise Unsupported
+
     def delete_many(self, paths: Sequence[str]) -> Failures:
         """Delete several objects; the answer has an error or None for each, in the order of ``paths``."""
         raise Unsupported

@@ -18,6 +18,7 @@ class Features(msgspec.Struct, frozen=True):
         set_modified: Can change the time of modification of an object that is there.
         upload: Takes objects in parts (``begin_upload``).
         resume_upload: Another process can go on with an upload by its token.
+        abort_begun: Finds and aborts an upload of which nothing is known but when it was begun.
         delete_many: Deletes several objects with one request.
         hash: Computes hashes at the service.
         presign: Makes links that work without credentials.
@@ -60,6 +61,7 @@ class Features(msgspec.Struct, frozen=True):
     set_modified: bool = False
     upload: bool = False
     resume_upload: bool = False
+    abort_begun: bool = False
     delete_many: bool = False
     hash: bool = False
     presign: bool = False
@@ -101,6 +103,7 @@ DERIVED: dict[str, str] = {
     "set_modified": "set_modified",
     "upload": "begin_upload",
     "resume_upload": "resume_upload",
+    "abort_begun": "abort_begun",
     "delete_many": "delete_many",
     "hash": "hash",
     "presign": "presign",

@@ -89,6 +89,9 @@ class Layer(Driver):
         upload = self.around("resume_upload", path, lambda: self.inner.resume_upload(path, token, options))
         return LayeredUpload(self, path, upload)
 
+    def abort_begun(self, path: str, since_ns: int) -> int:
+        return self.around("abort_begun", path, lambda: self.inner.abort_begun(path, since_ns))
+
     def delete_many(self, paths: Sequence[str]) -> Failures:
         first = paths[0] if paths else ""
         return self.around("delete_many", first, lambda: self.inner.delete_many(paths))

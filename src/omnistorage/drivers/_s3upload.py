@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from hashlib import md5
@@ -36,7 +37,7 @@ from omnistorage.core.streams import (
 )
 
 from ._s3client import Client
-from ._s3metadata import MTIME_HEADER, is_md5, iso_time, md5_header, ns_of, version_of
+from ._s3metadata import MTIME_HEADER, http_time, is_md5, iso_time, md5_header, ns_of, version_of
 from ._s3turns import Turns
 from ._s3xml import completion, parts, text_of, tree, uploads
 
@@ -46,6 +47,11 @@ if TYPE_CHECKING:
 _MIB: Final = 1 << 20
 
 _PIECE: Final = 256 << 10
+
+_SECOND: Final = 1_000_000_000
+
+_LONGEST_BEGIN: Final = 900 * _SECOND
+"""Within so many nanoseconds an upload is begun, with all repetitions, or never."""
 
 
 def part_size_for(client: Client, wanted: int, size: int | None) -> int:
@@ -267,6 +273,26 @@ def unfinished(client: Client, bucket: str, prefix: str) -> Iterator[tuple[str, 
             # One whose age is not known is left alone.
             if (since := iso_time(begun)) is not None:
                 yield key, upload_id, since
+
+
+def abort_begun(client: Client, bucket: str, key: str, since_ns: int) -> int:
+    """Abort the uploads of a key that began in the minutes after a time, and have no part; return how many.
+
+    The time is by the clock of this machine; when an upload began is told by that of the service, cut to seconds.
+    """
+    told = http_time(client.request("HEAD", bucket, allow=(403, 404)).headers.get("date", ""))
+    first = since_ns - _SECOND + (0 if told is None else told - time.time_ns())
+    count = 0
+    for name, upload_id, begun in list(unfinished(client, bucket, key)):
+        # One that began later is of somebody else, who may be about to send the first part.
+        if name != key or not first <= begun <= first + _LONGEST_BEGIN:
+            continue
+        query = (("uploadId", upload_id),)
+        answer = client.request("GET", bucket, key, query, allow=(404,))
+        if answer.status != 404 and not parts(answer.data)[0]:
+            client.request("DELETE", bucket, key, query, allow=(404,))
+            count += 1
+    return count
 
 
 def refuse_present(client: Client, bucket: str, key: str) -> None:

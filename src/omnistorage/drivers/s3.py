@@ -101,6 +101,7 @@ class S3Driver(Driver):
             set_metadata=client.preset.max_copy > 0,
             upload=not client.preset.no_multipart,
             resume_upload=not client.preset.no_multipart,
+            abort_begun=not client.preset.no_multipart,
             # Buckets are made and can be empty; what stands in one cannot be both real and any text.
             mkdir=not self._bucket,
             any_key=bool(self._bucket),
@@ -254,6 +255,10 @@ class S3Driver(Driver):
         bucket, key = self._object(path)
         self._refuse_no_parts()
         return parts.resume(self._client, bucket, key, path, token, options.mtime_ns)
+
+    def abort_begun(self, path: str, since_ns: int) -> int:
+        self._refuse_no_parts()
+        return parts.abort_begun(self._client, *self._object(path), since_ns)
 
     def presign(self, path: str, *, method: str = "GET", expires: float = 3600.0) -> str:
         return links.link(self._client, method, *self._object(path), expires)

@@ -184,6 +184,9 @@ class Prefix(Layer):
         upload = self.around("resume_upload", key, lambda: self.inner.resume_upload(key, token, options))
         return _PrefixedUpload(self, path, upload)
 
+    def abort_begun(self, path: str, since_ns: int) -> int:
+        return super().abort_begun(self._object("abort_begun", path), since_ns)
+
     def delete_many(self, paths: Sequence[str]) -> Failures:
         answer = super().delete_many([self._object("delete_many", path) for path in paths])
         for error in answer:

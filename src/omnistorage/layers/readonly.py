@@ -26,6 +26,7 @@ _OFF = (
     "set_modified",
     "upload",
     "resume_upload",
+    "abort_begun",
     "finds_uploads",
     "delete_many",
     "set_metadata",
@@ -101,6 +102,9 @@ class Readonly(Layer):
 
     def post_form(self, path: str, *, expires: float = 3600.0, max_size: int | None = None) -> Form:
         self._refuse("post_form", path)
+
+    def abort_begun(self, path: str, since_ns: int) -> int:
+        self._refuse("abort_begun", path)
 
     def restore_version(self, path: str, version: str) -> ObjectInfo:
         self._refuse("restore_version", path)

@@ -136,6 +136,8 @@ def _abort(job: Job, journal: Journal, path: str, config: Config | str | None) -
     if config is None and job.order is not None:
         config = job.order.config
     with open_remote(dest, config=config) as storage:
+        if not record.token:
+            return storage.driver.abort_begun(path, record.since_ns) > 0
         try:
             storage.driver.resume_upload(path, record.token, PutOptions()).abort()
         except NotFound:

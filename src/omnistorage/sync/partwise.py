@@ -6,13 +6,16 @@ nobody can set back). What an unfinished upload has is the driver's word (``Uplo
 while it is sent fails with SourceChanged, and its parts are thrown away: two versions are never mixed.
 
 Unfinished uploads are found again in one of two ways: by the driver (``features.finds_uploads``), or by the token
-that ``Uploads`` has noted. Where neither can be, an upload that failed is aborted.
+that ``Uploads`` has noted. Where neither can be, an upload that failed is aborted. Where the driver can find what
+came of it (``Driver.abort_begun``), it is also noted that one is about to begin: a kill may come before the token.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import NoReturn, Protocol
 
 import msgspec
@@ -170,7 +173,12 @@ class _Sending:
         upload = self._known()
         if upload is None:
             options = msgspec.structs.replace(self._options, hashes=self._hashes())
-            upload = self._dst.begin_upload(self._path, options, self._source.size)
+            self._note_begin()
+            try:
+                upload = self._dst.begin_upload(self._path, options, self._source.size)
+            except StorageError:
+                self._forget()
+                raise
             if not self._fits(upload.part_size, upload.done):
                 upload.abort()
                 upload = self._dst.begin_upload(self._path, options, self._source.size)
@@ -186,6 +194,18 @@ class _Sending:
         if wanted and self._source.fd >= 0:
             known |= self._source.hash(wanted, lambda count: self._watcher.moved(0))
         return known
+
+    def _note_begin(self) -> None:
+        """Note that an upload is about to begin: a kill before its token is noted would leave it to nobody."""
+        features = self._dst.features
+        if not features.abort_begun or not features.resume_upload or self._options.origin is None:
+            return
+        self._noted = True
+        source = self._source
+        record = UploadRecord(
+            token="", part_size=0, source=source.fingerprint, size=source.size, since_ns=time.time_ns()
+        )
+        self._uploads.note_upload(self._path, record)
 
     def _note(self, upload: Upload, saved: int) -> None:
         source, token = self._source, upload.token
@@ -206,6 +226,11 @@ class _Sending:
         if record is None or not self._dst.features.resume_upload:
             return None
         self._noted = True
+        if not record.token:
+            # What cannot be found now is swept some day.
+            with suppress(StorageError):
+                self._dst.abort_begun(self._path, record.since_ns)
+            return None
         same = self._options.origin is not None and record.source == self._source.fingerprint
         # Without an origin, for that is another one now: what was begun for other bytes is only thrown away.
         options = self._options if same else msgspec.structs.replace(self._options, origin=None)

@@ -14,7 +14,8 @@ class UploadRecord(msgspec.Struct, frozen=True, kw_only=True):
     """How to go on with an upload in parts.
 
     Attributes:
-        token: For ``Driver.resume_upload``.
+        token: For ``Driver.resume_upload``; empty where the upload was about to be begun, and whether it was is not
+            known.
         part_size: Bytes of each part but the last.
         source: The version of the source that the parts are of.
         size: Bytes of the whole, or None.
@@ -22,6 +23,7 @@ class UploadRecord(msgspec.Struct, frozen=True, kw_only=True):
         saved: Bytes that were stored at the last note.
         boot: What the kernel called its life when this was noted (``Journal.boot``); the journal fills it in. In
             another life, what was written without forcing it to the disk may be lost.
+        since_ns: Without a token, when that was, by the clock of this machine; for ``Driver.abort_begun``.
     """
 
     token: str
@@ -31,6 +33,7 @@ class UploadRecord(msgspec.Struct, frozen=True, kw_only=True):
     temp: Mapping[str, Any] = {}
     saved: int = 0
     boot: str = ""
+    since_ns: int = 0
 
 
 class Uploads(Protocol):

@@ -22,6 +22,7 @@ ATTEMPTS: dict[str, Callable[[Driver], object]] = {
     "set_modified": lambda driver: driver.set_modified("a", 10**18),
     "upload": lambda driver: driver.begin_upload("u", PutOptions()).abort(),
     "resume_upload": lambda driver: driver.resume_upload("u", "no such token", PutOptions()),
+    "abort_begun": lambda driver: driver.abort_begun("u", 0),
     "delete_many": lambda driver: driver.delete_many(["a"]),
     "hash": lambda driver: driver.hash("a", min(driver.features.computes, default="sha256")),
     "presign": lambda driver: driver.presign("a"),
