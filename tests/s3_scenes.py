@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,10 @@ import msgspec
 from omnistorage.drivers.s3 import Options, S3Driver
 from omnistorage.storage import Storage
 from servers import Server
+from servers.processes import program
+
+Rclone = Callable[..., str]
+"""Runs rclone with these arguments, and returns what it prints."""
 
 PROVIDERS = {"radosgw": "ceph", "radosgw-tls": "ceph", "rclone-tls": "rclone"}
 """What the preset of a server is called, where it has another name."""
@@ -59,3 +66,27 @@ def configured(file: Path, **remotes: Options) -> Path:
                 lines.append(f"{field.name} = {json.dumps(value)}")
     file.write_text("\n".join(lines) + "\n")
     return file
+
+
+def rclone_on(server: Server, bucket: str) -> Rclone:
+    """Return what runs rclone on a server; ``{}`` in its arguments is the bucket."""
+    given = {
+        "type": "s3",
+        "provider": {"radosgw": "Ceph", "rclone": "Rclone"}.get(server.kind, "Other"),
+        "endpoint": server.endpoint,
+        "access_key_id": server.access_key,
+        "secret_access_key": server.secret_key,
+        "region": server.region,
+    }
+    names = {f"RCLONE_CONFIG_R_{name.upper()}": value for name, value in given.items()}
+
+    def run(*args: str | Path) -> str:
+        words = [str(arg).replace("{}", f"R:{bucket}") for arg in args]
+        done = subprocess.run(
+            [program("rclone") or "rclone", "--config", "", *words],
+            capture_output=True, env={**os.environ, **names}, timeout=60, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr.decode()
+        return done.stdout.decode()
+
+    return run

@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -22,18 +21,15 @@ from omnistorage.layers.prefix import Prefix
 from omnistorage.storage import Storage
 from omnistorage.sync import sync
 from omnistorage.testing.bodies import pattern
-from s3_scenes import fresh_bucket
+from s3_scenes import Rclone, fresh_bucket, rclone_on
 from servers import Server
 from servers.clients import client
-from servers.processes import program
 
 WHEN = 1_600_000_001_123_456_789
 SMALL = b"some bytes"
 LARGE = pattern(12 << 20)
 KEYS = ["plain", "d/a b+c%2F", "\u00fc\U0001f600", "d//e", "./x", "a&<b>"]
 """Keys that each of these programs can say; on rclone's own server some are no names of files."""
-
-Rclone = Callable[..., str]
 
 
 @pytest.fixture(params=["radosgw", "moto", "rclone_s3", "localstack", "swift_s3"])
@@ -60,26 +56,7 @@ def storage(driver: S3Driver) -> Storage:
 @pytest.fixture
 def rclone(server: Server, driver: S3Driver) -> Rclone:
     """Run rclone; ``{}`` in its arguments is the bucket."""
-    settings = {
-        "type": "s3",
-        "provider": {"radosgw": "Ceph", "rclone": "Rclone"}.get(server.kind, "Other"),
-        "endpoint": server.endpoint,
-        "access_key_id": server.access_key,
-        "secret_access_key": server.secret_key,
-        "region": server.region,
-    }
-    names = {f"RCLONE_CONFIG_R_{name.upper()}": value for name, value in settings.items()}
-
-    def run(*args: str | Path) -> str:
-        words = [str(arg).replace("{}", f"R:{driver.options.bucket}") for arg in args]
-        done = subprocess.run(
-            [program("rclone") or "rclone", "--config", "", *words],
-            capture_output=True, env={**os.environ, **names}, timeout=60, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr.decode()
-        return done.stdout.decode()
-
-    return run
+    return rclone_on(server, driver.options.bucket)
 
 
 def md5(data: bytes) -> str:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +20,11 @@ from omnistorage.storage import Storage
 from omnistorage.sync import Options as SyncOptions
 from omnistorage.sync import copy
 from omnistorage.testing.bodies import pattern
-from s3_scenes import fresh_bucket, settings
+from s3_scenes import Rclone, fresh_bucket, rclone_on, settings
 from servers import Server
-from servers.processes import program
 
 DATA = pattern(12 << 20)
 MD5 = hashlib.md5(DATA).hexdigest()
-
-Rclone = Callable[..., str]
 
 
 @pytest.fixture(params=["radosgw", "moto", "rclone_s3"])
@@ -50,26 +45,7 @@ def driver(server: Server) -> Iterator[S3Driver]:
 @pytest.fixture
 def rclone(server: Server, driver: S3Driver) -> Rclone:
     """Run rclone; ``{}`` in its arguments is the bucket."""
-    held = {
-        "type": "s3",
-        "provider": {"radosgw": "Ceph", "rclone": "Rclone"}.get(server.kind, "Other"),
-        "endpoint": server.endpoint,
-        "access_key_id": server.access_key,
-        "secret_access_key": server.secret_key,
-        "region": server.region,
-    }
-    names = {f"RCLONE_CONFIG_R_{name.upper()}": value for name, value in held.items()}
-
-    def run(*args: str | Path) -> str:
-        words = [str(arg).replace("{}", f"R:{driver.options.bucket}") for arg in args]
-        done = subprocess.run(
-            [program("rclone") or "rclone", "--config", "", *words],
-            capture_output=True, text=True, env={**os.environ, **names}, timeout=60, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    return run
+    return rclone_on(server, driver.options.bucket)
 
 
 def again(driver: S3Driver, **options: Any) -> S3Driver:
