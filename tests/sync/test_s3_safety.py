@@ -119,7 +119,7 @@ def test_no_secret_in_any_line(
             caplog.clear()
             return ran
 
-        cutoff = ("--multi-thread-cutoff", "5Mi")
+        cutoff = ("--multi-thread-cutoff", "5Mi", "--dump", "headers")
         up = run("sync", *cutoff, source, "sealed:")
         back = run("sync", *cutoff, "sealed:", tmp_path / "d")
         again = run("sync", *cutoff, source, "plain:")
@@ -128,15 +128,25 @@ def test_no_secret_in_any_line(
         shell = f"s3://{two.driver.options.bucket}/q?endpoint_url={plain.server.endpoint}&region=us-east-1"
         inline = f"{shell}&access_key_id=testkey&secret_access_key={radosgw.secret_key}"
         named = run("sync", *cutoff, source, inline)
-        failing = run("copy", inline.replace("s3://", "s3://no-"), tmp_path / "none")
+        failing = run("copy", "--dump", "headers", inline.replace("s3://", "s3://no-"), tmp_path / "none")
         link = run_here("link", "--config", config, "plain:d/small").out.strip()
         signature = link.rpartition("Signature=")[2]
         verbose = run("link", "plain:d/small")
+        signed = [seen.headers["authorization"] for seen in (*faults.seen, *plain.seen)]
 
     kept = "".join(path.read_text(errors="replace") for path in state.rglob("*") if path.is_file())
     assert (up.code, back.code, again.code, named.code) == (0, 0, 0, 0), said
     assert all("INFO" in text and "omnistorage.drivers._http" in text for text in said[:4])
+    # The lines of the command itself, one for each request, with headers.
+    for ran in (up, back, again, named, failing, verbose):
+        assert " DEBUG : " in ran.err
+        assert " bytes sent, " in ran.err
+    for ran in (up, back, again, named, failing):
+        assert ": headers sent {" in ran.err
+    assert "customer-key': '***'" in up.err
+    assert ", attempt 2" in up.err
     assert len(signature) == 64
+    secrets |= {f"signature {at}": text.rpartition("Signature=")[2] for at, text in enumerate(signed)}
     assert failing.code != 0
     assert "no such bucket" in failing.err
     for name, secret in secrets.items():

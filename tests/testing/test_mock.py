@@ -159,7 +159,7 @@ def test_assert_called() -> None:
 
 def test_unknown_verb() -> None:
     """A mistake in the script is told when it is written."""
-    with pytest.raises(ValueError, match="there is no verb 'upload'; known: abort, about"):
+    with pytest.raises(ValueError, match="there is no verb 'upload'; known: abort, abort_begun, about"):
         MockDriver().expect("upload")
 
 

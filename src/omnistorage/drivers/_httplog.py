@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ._http import Answer
     from ._httpwire import Head
 
-logger = logging.getLogger("omnistorage.drivers.http")
+logger = logging.getLogger("omnistorage.drivers._http")
 
 HEADERS: Final = 5
 """The level of lines with all headers, below DEBUG."""

@@ -29,7 +29,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, Final, TypeVar
 
-from omnistorage.core.attempts import as_attempt
+from omnistorage.core.attempts import as_attempt, attempt
 from omnistorage.core.bucket import TokenBucket
 from omnistorage.core.driver import Driver, Failures, GetResults, PutItem, PutResults
 from omnistorage.core.errors import (
@@ -117,7 +117,7 @@ class Retry(Layer):
         results = self.inner.put_together(items, width)
         for at, result in enumerate(results):
             if isinstance(result, StorageError) and result.retryable and result.op not in _SOURCE:
-                results[at] = Driver.put_many(self, items[at : at + 1])[0]
+                [results[at]] = as_attempt(2, partial(Driver.put_many, self, items[at : at + 1]))
         return results
 
     def get_together(self, paths: Sequence[str], width: int) -> GetResults:
@@ -125,7 +125,7 @@ class Retry(Layer):
         results = self.inner.get_together(paths, width)
         for at, result in enumerate(results):
             if isinstance(result, StorageError) and result.retryable:
-                results[at] = Driver.get_together(self, paths[at : at + 1], 1)[0]
+                [results[at]] = as_attempt(2, partial(Driver.get_together, self, paths[at : at + 1], 1))
         return results
 
     def delete(self, path: str) -> None:
@@ -232,7 +232,7 @@ class Retry(Layer):
                     return settle(exc, tries)
                 if exc.op in foreign or not tries.again(exc):
                     raise
-                do = partial(as_attempt, tries.failures + 1, call)
+                do = partial(as_attempt, attempt() + tries.failures, call)
             else:
                 tries.won()
                 return result
