@@ -86,8 +86,8 @@ def test_each_verb(name: str, kind: str, tmp_path: Path) -> None:
                 if not (name == "dedupe" and case.lies):
                     assert (held(places.src), held(places.dst)) == (recipe.src, recipe.dst), where
                 assert left == [], where
-    # One object that the service copies itself takes three calls.
-    assert tried >= 9
+    # Of one object that the service copies itself there are three calls, not four.
+    assert tried >= (9 if kind == "s3" else 10)
 
 
 TRANSFERS = [pytest.param(name, kind, id=f"{name}, {kind}") for name in TRANSFERRING for kind in kinds_for(name)]
