@@ -26,20 +26,26 @@ REQUEST = re.compile(
 
 @pytest.fixture
 def faults(moto: Server) -> Iterator[Faults]:
-    """A proxy before a server that takes any token of a session, and keys of one's own."""
+    """A proxy before a server that takes any token of a session."""
     with Faults(moto) as faults:
         yield faults
 
 
 @pytest.fixture
+def sealing(radosgw: Server) -> Iterator[Faults]:
+    """A proxy before a server that encrypts by keys of one's own."""
+    with Faults(radosgw) as faults:
+        yield faults
+
+
+@pytest.fixture
 def driver(moto: Server, faults: Faults, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run) -> S3Driver:
-    """A bucket behind it, with all secrets that there are; ``work`` means it, ``wrong`` none."""
+    """A bucket behind it, in a session; ``work`` means it, ``wrong`` none."""
     bucket = fresh_bucket(moto).options.bucket
-    secrets = {"session_token": TOKEN, "sse_customer_key": KEY, "secret_access_key": "a-secret-of-ours"}
+    secrets = {"session_token": TOKEN, "secret_access_key": "a-secret-of-ours"}
     options = Options(**settings(faults.server, provider="moto", bucket=bucket, **secrets))
-    wrong = msgspec.structs.replace(options, sse_customer_key="", bucket="there-is-none")
-    plain = msgspec.structs.replace(options, sse_customer_key="")
-    config = configured(tmp_path / "config.toml", work=options, wrong=wrong, plain=plain)
+    wrong = msgspec.structs.replace(options, bucket="there-is-none")
+    config = configured(tmp_path / "config.toml", work=options, wrong=wrong)
     monkeypatch.setenv("OMNISTORAGE_CONFIG", str(config))
     return S3Driver(options)
 
@@ -100,21 +106,36 @@ def test_logging_is_over_with_the_run(run: Run, driver: S3Driver) -> None:
     assert run("lsf", "work:").err == ""
 
 
-def test_no_secret_in_any_line_of_a_run(run: Run, driver: S3Driver, faults: Faults, tmp_path: Path) -> None:
-    """Of a session with a token and a key of one's own: uploads whole and in parts, links, failures of all kinds."""
+@pytest.fixture
+def sealed(radosgw: Server, sealing: Faults, driver: S3Driver, tmp_path: Path) -> str:
+    """The name of a remote whose objects are encrypted by ``KEY``."""
+    bucket = fresh_bucket(radosgw).options.bucket
+    options = Options(**settings(sealing.server, bucket=bucket, sse_customer_key=KEY))
+    added = configured(tmp_path / "sealed.toml", sealed=options).read_text()
+    with (tmp_path / "config.toml").open("a") as config:
+        config.write(added)
+    return "sealed"
+
+
+def test_no_secret_in_any_line_of_a_run(
+    run: Run, driver: S3Driver, faults: Faults, sealed: str, sealing: Faults, tmp_path: Path
+) -> None:
+    """Of a session with a token, and with a key of one's own: uploads whole and in parts, links, failures."""
     (tmp_path / "d").mkdir()
     (tmp_path / "d" / "small").write_bytes(b"x")
     (tmp_path / "d" / "large").write_bytes(pattern(41 << 20))
     log = ("-vv", "--dump", "headers", "--low-level-retries", "3")
-    faults.add(slow_down(0), "^PUT", times=1)
-    runs = [run("copy", "d", "work:d", *log)]
-    runs.append(run("sync", "work:d", "back", *log))
-    runs.append(run("check", "d", "work:d", "--download", "-vv", "--dump", "headers"))
-    run("rcat", "plain:small", stdin=b"x")
-    linked = run("link", "plain:small", "-vv")
-    # There is no link to what has a key of its own, nor does this server copy it; both are failures with a trace.
-    runs.append(run("link", "work:d/large", "-vv"))
-    runs.append(run("copyto", "work:d/large", "work:e", *log))
+    runs = []
+    for remote, proxy in (("work", faults), (sealed, sealing)):
+        proxy.add(slow_down(0), "^PUT", times=1)
+        runs.append(run("copy", "d", f"{remote}:d", *log))
+        runs.append(run("sync", f"{remote}:d", f"back {remote}", *log))
+        runs.append(run("check", "d", f"{remote}:d", "--download", "-vv", "--dump", "headers"))
+        runs.append(run("copyto", f"{remote}:d/large", f"{remote}:e", *log))
+    linked = run("link", "work:d/small", "-vv")
+    done = [*runs, linked]
+    # There is no link to what has a key of its own.
+    runs.append(run("link", "sealed:d/large", "-vv"))
     faults.add(internal_error(), "^GET", times=None)
     runs.append(run("sync", "work:d", "again", *log))
     faults.clear()
@@ -122,14 +143,14 @@ def test_no_secret_in_any_line_of_a_run(run: Run, driver: S3Driver, faults: Faul
     runs.append(run("lsf", "wrong:", "-vv", "--log-file", tmp_path / "log"))
 
     told = "\n".join([*(ran.out + ran.err for ran in runs), linked.err, (tmp_path / "log").read_text()])
-    signatures = {seen.headers["authorization"].rpartition("Signature=")[2] for seen in faults.seen}
+    signatures = {seen.headers["authorization"].rpartition("Signature=")[2] for seen in (*faults.seen, *sealing.seen)}
     signatures.add(linked.out.strip().rpartition("Signature=")[2])
-    assert [ran.code for ran in (*runs[:3], linked)] == [0] * 4
-    assert 0 not in [ran.code for ran in runs[3:]]
+    assert [ran.code for ran in done] == [0] * 9
+    assert 0 not in [ran.code for ran in runs[8:]]
     assert len(REQUEST.findall(told)) > 20
     assert ", attempt 2" in told
     assert "uploadId=" in told
     assert "Traceback" in told
-    for secret in {"a-secret-of-ours", TOKEN, KEY, *signatures}:
+    for secret in {"a-secret-of-ours", TOKEN, KEY, sealing.server.secret_key, *signatures}:
         assert secret
         assert secret not in told

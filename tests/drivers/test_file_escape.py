@@ -73,7 +73,7 @@ VERBS: dict[str, list[Verb]] = {
 ELSEWHERE = {
     "classify", "from_address", "about", "identity", "close", "presign", "post_form", "versions", "watch",
     "get_together", "put_together", "copy_from", "get_version", "restore_version", "make_root", "remove_root",
-    "delete_many",
+    "delete_many", "abort_begun",
 }  # fmt: skip
 """Verbs that take no path or that the driver does not have."""
 

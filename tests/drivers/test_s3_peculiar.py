@@ -12,6 +12,7 @@ import pytest
 
 from omnistorage.core.errors import (
     AlreadyExists,
+    ConfigError,
     InvalidPath,
     IsADirectory,
     NotEmpty,
@@ -19,6 +20,7 @@ from omnistorage.core.errors import (
     StorageError,
     Truncated,
     Unauthenticated,
+    Unsupported,
 )
 from omnistorage.core.info import DIR, FILE
 from omnistorage.core.options import PutOptions
@@ -231,6 +233,25 @@ def test_own_key(radosgw: Server) -> None:
         assert [storage.read_bytes(path) == data for path in "ab"] == [True] * 2
         with pytest.raises(StorageError):
             no.read_bytes("a")
+
+
+@pytest.mark.parametrize("size", [3, 11 << 20])
+def test_own_key_that_is_ignored(size: int, rclone_s3: Server) -> None:
+    """A service that takes no notice of the key fails the put, before it has a byte of what is sent in parts."""
+    key = b64encode(bytes(range(32))).decode()
+    plain = fresh_bucket(rclone_s3)
+    given = {**settings(rclone_s3, bucket=plain.options.bucket, upload_cutoff=5 << 20), "sse_customer_key": key}
+    with Storage(S3Driver(Options(**{**given, "provider": "other"}))) as storage:
+        with pytest.raises(Unsupported, match="no notice of sse_customer_key"):
+            storage.write_bytes("a", bytes(size))
+        (failed,) = storage.driver.put_many([("b", BytesBody(b"x"), PutOptions())])
+        left = list(unfinished(plain._client, plain.options.bucket, "")) if size > 5 << 20 else []
+
+    assert isinstance(failed, Unsupported)
+    assert left == []
+
+    with pytest.raises(ConfigError, match="takes no notice of sse_customer_key"):
+        S3Driver(Options(**given))
 
 
 def test_markers_of_directories(storage: Storage) -> None:

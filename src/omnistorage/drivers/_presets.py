@@ -41,6 +41,7 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         no_part_copy: Has no UploadPartCopy.
         no_tags: Has no tags; a request for them may do harm.
         no_forms: Takes no objects by forms of browsers.
+        no_customer_keys: Stores what it is to encrypt by a key of the user's own (SSE-C) as it comes.
         no_slash_keys: Takes a key of slashes alone for the bucket.
         equal_parts: All parts of an upload but the last have the same size.
         max_parts: Most parts of an upload.
@@ -75,6 +76,7 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     no_part_copy: bool = False
     no_tags: bool = False
     no_forms: bool = False
+    no_customer_keys: bool = False
     no_slash_keys: bool = False
     equal_parts: bool = False
     max_parts: int = 10_000

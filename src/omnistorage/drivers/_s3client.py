@@ -93,6 +93,8 @@ class Client:
         self.base = self._base(self._region)
         self.always = {"x-amz-request-payer": "requester"} if options.requester_pays else {}
         self.key_headers = customer_key(options.sse_customer_key)
+        if self.key_headers and self.preset.no_customer_keys:
+            raise ConfigError(f"{self.preset.title} takes no notice of sse_customer_key, and would not encrypt")
         self.checksum = options.checksum or self.preset.checksum or "md5"
 
     @property

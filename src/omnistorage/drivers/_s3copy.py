@@ -10,7 +10,7 @@ from omnistorage.core.errors import AlreadyExists, PreconditionFailed, SourceCha
 from omnistorage.core.info import FILE, ObjectInfo
 
 from ._s3client import Client
-from ._s3metadata import changed_headers, info_of, is_md5, md5_header, version_of
+from ._s3metadata import changed_headers, info_of, is_md5, md5_header, refuse_unsealed, version_of
 from ._s3upload import S3Upload, begin, part_size_for
 from ._s3xml import NAMESPACE, escaped, tagging, tagging_body, text_of, tree
 from ._sigv4 import quote_key
@@ -63,6 +63,7 @@ def copy(
         if etag is not None and head.get("etag", "").strip('"') != etag:
             raise SourceChanged("the object was replaced meanwhile") from exc
         return _by_parts(client, source, target, path, head, headers, part_size, version)
+    refuse_unsealed(client.key_headers, answer.headers)
     copied = _etag_in(data)
     if etag and copied and copied != etag and client.etag_is_md5 and is_md5(etag) and is_md5(copied):
         # Ceph, moto and rclone take no notice of the condition. What they copied is a whole object, only a later one.
@@ -111,6 +112,7 @@ def replace(
         data = client.checked(answer, place[0])
     except PreconditionFailed as exc:
         raise SourceChanged("the object was replaced meanwhile", request_id=exc.request_id) from exc
+    refuse_unsealed(client.key_headers, answer.headers)
     if tags:
         # AWS keeps them; others lose them where metadata is replaced, whatever they are told.
         set_tags(client, place, tags)

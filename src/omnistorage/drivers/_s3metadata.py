@@ -17,7 +17,7 @@ from hashlib import md5
 from typing import Final
 
 from omnistorage.core.attributes import CONTENT_TYPE, MTIME, as_text, from_text
-from omnistorage.core.errors import ConfigError, InvalidPath, StorageError
+from omnistorage.core.errors import ConfigError, InvalidPath, StorageError, Unsupported
 from omnistorage.core.info import FILE, ObjectInfo
 from omnistorage.core.options import PutOptions
 
@@ -226,6 +226,19 @@ is_md5 = _MD5.fullmatch
 def is_secret(head: Mapping[str, str]) -> bool:
     """Say whether an object is encrypted in a way that makes its ETag something else than its MD5."""
     return head.get(_SSE, "").startswith("aws:kms") or f"{_SSE}-customer-algorithm" in head
+
+
+def refuse_unsealed(key: Mapping[str, str], headers: Mapping[str, str]) -> None:
+    """Look whether the answer of a service that was given a key of the user's own says that it was used.
+
+    Raises:
+        Unsupported: It does not.
+    """
+    if key and f"{_SSE}-customer-algorithm" not in headers:
+        raise Unsupported(
+            "this service takes no notice of sse_customer_key: what it stores is not encrypted by that",
+            request_id=headers.get("x-amz-request-id"),
+        )
 
 
 def http_time(text: str) -> int | None:

@@ -19,6 +19,7 @@ from omnistorage.core.errors import (
     PreconditionFailed,
     StorageError,
     Truncated,
+    Unsupported,
 )
 from omnistorage.core.hashes import hash_stream
 from omnistorage.core.info import FILE, ObjectInfo
@@ -37,7 +38,7 @@ from omnistorage.core.streams import (
 )
 
 from ._s3client import Client
-from ._s3metadata import MTIME_HEADER, http_time, is_md5, iso_time, md5_header, ns_of, version_of
+from ._s3metadata import MTIME_HEADER, http_time, is_md5, iso_time, md5_header, ns_of, refuse_unsealed, version_of
 from ._s3turns import Turns
 from ._s3xml import completion, parts, text_of, tree, uploads
 
@@ -233,6 +234,12 @@ def begin(client: Client, bucket: str, key: str, headers: Mapping[str, str]) -> 
     found = text_of(tree(client.checked(answer, bucket)), "UploadId")
     if not found:
         raise StorageError("the service gave no id for the upload")
+    try:
+        # Now, while it has nothing of the object.
+        refuse_unsealed(client.key_headers, answer.headers)
+    except Unsupported:
+        client.request("DELETE", bucket, key, (("uploadId", found),), allow=(404,))
+        raise
     return found
 
 
@@ -310,7 +317,9 @@ def refuse_other(etag: str, digest: _Hash, client: Client, headers: Mapping[str,
 
     Raises:
         Corrupted: The service stored other bytes.
+        Unsupported: They are not encrypted by the key that was given.
     """
+    refuse_unsealed(client.key_headers, headers)
     plain = etag.strip('"')
     if client.etag_is_md5 and len(plain) == 32 and plain != digest.hexdigest():
         raise Corrupted(
