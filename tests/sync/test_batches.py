@@ -276,6 +276,18 @@ def test_threads_at_once(team: Callable[..., tuple[Acting, Crew]], near: bool, s
     assert len(set(paths)) == len(paths) == 24
 
 
+def test_no_threads_where_nobody_is_asked(team: Callable[..., tuple[Acting, Crew]]) -> None:
+    """Batches that say so are done without threads also where a side is far, and others beside them are not."""
+    acting, crew = team(wall=0.2, busy=0.15, near=False)
+    work = batches(8, 10)
+    for batch in work[::2]:
+        batch.here = True
+    paths = done(crew, work)
+
+    assert acting.threads.count(threading.main_thread()) == 4
+    assert len(set(paths)) == len(paths) == 24
+
+
 def test_switch_within_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that goes over to threads midway copies all the same, each file once."""
     monkeypatch.setattr(workers, "_TRIAL", 0.0)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from omnistorage.core.errors import StorageError
 from omnistorage.storage import Storage
 from omnistorage.sync import CheckOptions, Options, check, copy, copy_one, move, sync
+from omnistorage.sync.transfer import Transfer
 from s3_scenes import fresh_bucket
 from servers import Server
 from sync_scenes import OLD, PLACES, TREE, WHEN, Counting, Tree, fill, held
@@ -72,6 +75,36 @@ def test_sync_makes_both_alike(
     assert (again.changed, again.errors, again.equal) == (0, 0, len(tree))
     if "plain" not in (here, there):
         assert {dst.stat(path).mtime_ns for path in tree if path not in OLD} == {WHEN}
+
+
+@pytest.mark.parametrize("limit", [None, 40])
+def test_contents_decide_without_questions(
+    limit: int | None, place: Callable[..., Storage], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where listings tell no times, an MD5 decides, without threads; what differs is copied by them, to a limit."""
+    tree = {f"d/{n:03}": b"%03d" % n for n in range(200)}
+    src, dst = place("file", tmp_path / "s", tree), place("s3", tmp_path / "d", tree)
+    other = {path: data[1:] + b"!" for path, data in tree.items() if int(path[2:]) % 2}
+    fill(src, other, when=WHEN + 10**9)
+    threads: dict[str, set[bool]] = {"compared": set(), "copied": set()}
+    for name, what in (("_compare", "compared"), ("_copy_plain", "copied")):
+        real = getattr(Transfer, name)
+
+        def noting(*args: Any, real: Callable[..., Any] = real, what: str = what) -> Any:
+            threads[what].add(threading.current_thread() is threading.main_thread())
+            return real(*args)
+
+        monkeypatch.setattr(Transfer, name, noting)
+    result = sync(src, dst, Options(max_transfer=limit, cutoff="SOFT"))
+    copied = [path for path in tree if path in other and dst.read_bytes(path) == other[path]]
+
+    assert threads == {"compared": {True}, "copied": {False}}
+    assert (result.errors, result.transferred) == (0, len(copied))
+    if limit is None:
+        assert len(copied) == 100
+        assert sync(src, dst).changed == 0
+    else:
+        assert len(copied) * 3 in range(limit, limit + 10)
 
 
 @sides

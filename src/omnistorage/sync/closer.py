@@ -11,7 +11,7 @@ from omnistorage.core.info import ObjectInfo
 from omnistorage.core.streams import ByteStream
 
 from .compare import same_time
-from .model import Action, Compare, Policy, origin_of
+from .model import Action, Compare, Policy, Verb, origin_of
 
 
 def times_untold(src: Driver, dst: Driver, policy: Policy) -> bool:
@@ -49,6 +49,21 @@ def look(src: Driver, dst: Driver, action: Action, policy: Policy) -> tuple[bool
         if by_time and not (_knows(src, one, name) and _knows(dst, two, name)):
             return True, action
     return digest(src, here, name, one) != digest(dst, there, name, two), action
+
+
+class AtHand:
+    """Tells of which objects the contents can be compared without a question to a service.
+
+    The listing of the destination has told the hash, and the source is a file of this machine.
+    """
+
+    def __init__(self, src: Driver, dst: Driver, policy: Policy) -> None:
+        alone = src.local_root is not None and not dst.features.local and not (policy.move or policy.metadata)
+        self._name = policy.hash_name if alone else None
+
+    def __call__(self, action: Action) -> bool:
+        there = action.dst
+        return action.verb is Verb.COMPARE and there is not None and self._name in there.hashes
 
 
 def has_bytes_of(src: Driver, path: str, stored: ByteStream, name: str | None, info: ObjectInfo | None) -> bool:

@@ -173,10 +173,10 @@ class Execution:
 
     def _batches(self, actions: Iterable[Action]) -> Iterator[Batch[Action, Outcome]]:
         """Gather transfers; what needs no worker passes as an outcome, deletes are kept for later."""
-        batch: list[Action] = []
-        size = 0
-        admission = self._admission
-        largest = 1 if admission.counts_bytes else BATCH_COUNT
+        admission, at_hand = self._admission, self._transfer.at_hand
+        # The contents of these are compared without waiting for anybody, and without moving anything.
+        near = _Group(BATCH_COUNT, here=True)
+        far = _Group(1 if admission.counts_bytes else BATCH_COUNT)
         asked = not self._transfer.admits
         first_pass = self._mode != "before"
         during = self._mode == "during"
@@ -195,18 +195,15 @@ class Execution:
                     yield Batch(done=[Outcome(action, _unknown(action))])
                 continue
             bytes_ = (action.src.size or 0) if action.src is not None else 0
+            group = near if at_hand(action) else far
             # A COMPARE may move nothing; it asks for itself when it knows, as a COPY does if there are other places.
             if asked and verb is Verb.COPY and not admission.admit(bytes_):
                 continue
-            batch.append(action)
-            size += bytes_
-            if len(batch) >= largest or size >= BATCH_BYTES:
-                yield Batch(batch, size)
-                batch, size = [], 0
+            if group.add(action, bytes_):
+                yield group.take()
                 if during and self._src_scan.listed:
                     yield from self._grouped(self._safe(self._held.ripe()))
-        if batch:
-            yield Batch(batch, size)
+        yield from (group.take() for group in (near, far) if group.todo)
 
     def _settle(self, action: Action) -> Outcome:
         if action.verb is Verb.FAIL:
@@ -236,6 +233,28 @@ class Execution:
         if not self._may_delete:
             self._before_deletes()
             self._may_delete = True
+
+
+class _Group:
+    """Actions that become a batch when they are many enough, or about enough bytes."""
+
+    def __init__(self, most: int, *, here: bool = False) -> None:
+        self.todo: list[Action] = []
+        self._most = most
+        self._here = here
+        self._size = 0
+
+    def add(self, action: Action, size: int) -> bool:
+        """Add an action; say whether they are enough."""
+        self.todo.append(action)
+        self._size += size
+        return len(self.todo) >= self._most or self._size >= BATCH_BYTES
+
+    def take(self) -> Batch[Action, Outcome]:
+        """Return them as a batch, and begin anew."""
+        batch: Batch[Action, Outcome] = Batch(self.todo, self._size, here=self._here)
+        self.todo, self._size = [], 0
+        return batch
 
 
 def _may_pass(outcome: Outcome) -> bool:

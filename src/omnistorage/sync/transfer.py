@@ -20,7 +20,7 @@ from omnistorage.core.streams import ByteStream
 from . import repeated
 from .attributes import Attributes
 from .backup import Backup
-from .closer import has_bytes_of, look, times_untold
+from .closer import AtHand, has_bytes_of, look, times_untold
 from .compare import wants_touch
 from .deletion import delete_source
 from .elsewhere import Elsewhere
@@ -108,6 +108,7 @@ class Transfer:
         self._large = large
         # A move deletes on the evidence of this run alone.
         compares = policy.compare is Compare.HASH or times_untold(src, dst, policy)
+        self.at_hand = AtHand(src, dst, policy)
         self._journal = None if dry_run or policy.move or not compares else journal
         self._stop = threading.Event()
         self._observer_failed: Exception | None = None
@@ -143,7 +144,8 @@ class Transfer:
     def batch(self, actions: list[Action]) -> list[Outcome]:
         """Do several actions: the small ones that are copied as they are together, others one after the other."""
         plain = self._plain
-        if plain is None or (plain.near and (len(actions) == 1 or not all(map(plain.takes, actions)))):
+        one_by_one = plain is None or (plain.near and (len(actions) == 1 or not all(map(plain.takes, actions))))
+        if plain is None or one_by_one or all(map(self.at_hand, actions)):
             return [self.do(action) for action in actions]
         if self._stop.is_set():
             return [Outcome(action, Cancelled(op="copy", path=action.path)) for action in actions]
@@ -378,12 +380,12 @@ class Transfer:
                 reason = "immutable, but differs: contents differ"
                 action = msgspec.structs.replace(action, verb=Verb.FAIL, reason=reason, exit_code=6)
                 return Outcome(action, StorageError(reason, op="sync", path=action.path))
+            copied = msgspec.structs.replace(action, verb=Verb.COPY, reason=CONTENTS_DIFFER)
+            if self._must_ask or self.at_hand(action):
+                return Outcome(copied, Cancelled(TO_BE_ASKED, path=action.path))
             if self._admission is not None and not self._admission.admit(src.size or 0):
                 return Outcome(action, Cancelled("the limit is reached", op="put", path=action.path))
-            action = msgspec.structs.replace(action, verb=Verb.COPY, reason=CONTENTS_DIFFER)
-            if self._must_ask:
-                return Outcome(action, Cancelled(TO_BE_ASKED, path=action.path))
-            return self._do(action)
+            return self._do(copied)
         if not known:
             self._note_equal(action, dst)
         action = msgspec.structs.replace(action, verb=Verb.KEEP, reason="equal content")

@@ -37,11 +37,13 @@ class Batch(msgspec.Struct, Generic[T, R]):
     Attributes:
         todo: The things.
         size: Bytes that they are about.
+        here: Nothing has to be waited for but files of this machine.
         done: What is known already, without doing anything.
     """
 
     todo: list[T] = []
     size: int = 0
+    here: bool = False
     done: list[R] = []
 
 
@@ -83,7 +85,8 @@ class Workers(Generic[T, R]):
 
             self._away = Away(doer, executor)
         self._own: Executor | None = None
-        self._alone = near and executor is None
+        self._near = near
+        self._alone = executor is None
         self._lost = lost
         self._wall = self._busy = 0.0
 
@@ -102,7 +105,7 @@ class Workers(Generic[T, R]):
             for batch in batches:
                 if batch.done:
                     yield batch.done
-                elif self._alone and batch.size <= SMALL * len(batch.todo):
+                elif self._alone and (self._near or batch.here) and batch.size <= SMALL * len(batch.todo):
                     yield self._do_here(batch.todo)
                 else:
                     try:
