@@ -62,6 +62,7 @@ _WORDS: Final = {
     "no_multipart": "no uploads in parts",
     "no_part_copy": "no copies in parts",
     "no_forms": "no forms",
+    "checks_sha256": "parts are signed by their SHA-256",
     "no_customer_keys": "no keys of one's own",
     "no_slash_keys": "no keys of slashes alone",
     "equal_parts": "parts of one size",

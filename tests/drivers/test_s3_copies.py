@@ -10,7 +10,7 @@ import pytest
 from omnistorage.core.errors import SourceChanged, StorageError, Unsupported
 from omnistorage.core.options import PutOptions
 from omnistorage.core.streams import BytesBody
-from omnistorage.drivers._s3upload import unfinished
+from omnistorage.drivers._s3unfinished import unfinished
 from omnistorage.drivers.s3 import Options, S3Driver
 from omnistorage.storage import Storage
 from omnistorage.testing.bodies import pattern

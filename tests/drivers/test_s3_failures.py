@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from omnistorage.core.errors import (
 )
 from omnistorage.core.options import PutOptions
 from omnistorage.core.streams import BytesBody
-from omnistorage.drivers import _presets
+from omnistorage.drivers import _presets, _s3digest
 from omnistorage.drivers._httplog import HEADERS
 from omnistorage.drivers._s3client import Client
 from omnistorage.drivers.s3 import Options, S3Driver
@@ -38,6 +39,7 @@ from servers import Server
 from servers.faults import (
     REQUEST_ID,
     Answer,
+    Corrupt,
     Faults,
     Lost,
     WrongETag,
@@ -319,8 +321,61 @@ def test_other_bytes_are_noticed(faults: Faults, storage: Storage, driver: S3Dri
         storage.write_bytes("small", b"x")
     with pytest.raises(Corrupted):
         storage.write_bytes("streamed", pattern(12 << 20))
+    by_md5 = S3Driver(msgspec.structs.replace(driver.options, checksum="md5"))
     with pytest.raises(Corrupted):
-        driver.begin_upload("parts", PutOptions()).put_part(1, BytesBody(b"y"))
+        by_md5.begin_upload("parts", PutOptions()).put_part(1, BytesBody(b"y"))
+
+
+def test_parts_are_proven_by_sha256(faults: Faults, driver: S3Driver, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The service refuses a part that was changed on the way; a changed name of one that was not does no harm."""
+    monkeypatch.setattr(_s3digest, "sha256_is_faster", lambda: True)
+    data = pattern(11 << 20)
+    size = driver.options.part_size
+    upload = driver.begin_upload("a", PutOptions(), len(data))
+    faults.add(Corrupt(5_000, "up"), "^PUT", times=1)
+    with pytest.raises(Corrupted, match="XAmzContentSHA256Mismatch"):
+        upload.put_part(1, BytesBody(data[:size]))
+    before = dict(upload.done)
+    faults.add(WrongETag(), "^PUT", times=2)
+    for number in (1, 2, 3):
+        upload.put_part(number, BytesBody(data[(number - 1) * size : number * size]))
+    info = upload.finish()
+    sent = [seen.headers for seen in faults.seen if "partNumber" in seen.target]
+
+    assert before == {}
+    assert [len(headers["x-amz-content-sha256"]) for headers in sent] == [64] * 4
+    assert [headers for headers in sent if "content-md5" in headers] == []
+    assert (info.size, info.etag) == (len(data), driver.stat("a").etag)
+    assert Storage(driver).read_bytes("a") == data
+
+
+def test_what_no_service_has_is_not_named_anew(
+    faults: Faults, driver: S3Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An upload of which the service lacks a part fails, and stays as it is."""
+    monkeypatch.setattr(_s3digest, "sha256_is_faster", lambda: True)
+    upload = driver.begin_upload("a", PutOptions())
+    upload.put_part(1, BytesBody(bytes(driver.options.part_size)))
+    faults.add(Answer(200, "", ""), "^PUT", times=1)
+    upload.put_part(2, BytesBody(b"lost"))
+    with pytest.raises(StorageError, match="InvalidPart"):
+        upload.finish()
+
+    assert list(Storage(driver).list()) == []
+
+
+@pytest.mark.parametrize(("faster", "provider"), [(False, "ceph"), (True, "other")])
+def test_parts_are_proven_by_md5(
+    faster: bool, provider: str, faults: Faults, driver: S3Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where that is faster, and where nobody knows whether the service compares what is signed."""
+    monkeypatch.setattr(_s3digest, "sha256_is_faster", lambda: faster)
+    with closing(S3Driver(msgspec.structs.replace(driver.options, provider=provider))) as other:
+        other.begin_upload("a", PutOptions()).put_part(1, BytesBody(b"x"))
+    (headers,) = (seen.headers for seen in faults.seen if "partNumber" in seen.target)
+
+    assert headers["x-amz-content-sha256"] == "UNSIGNED-PAYLOAD"
+    assert headers["content-md5"] == "ndTkYSaMgDT1yFZOFVxnpg=="
 
 
 def test_no_secret_in_any_line(

@@ -26,7 +26,7 @@ from omnistorage.core.info import DIR, FILE
 from omnistorage.core.options import PutOptions
 from omnistorage.core.streams import BytesBody, StreamBody
 from omnistorage.core.wrapped import carried
-from omnistorage.drivers._s3upload import unfinished
+from omnistorage.drivers._s3unfinished import unfinished
 from omnistorage.drivers.s3 import Options, S3Driver
 from omnistorage.storage import Storage
 from omnistorage.testing.bodies import BrokenBody, ChangedBody, Dribble, LyingBody, pattern

@@ -18,26 +18,40 @@ from servers.faults import Delay, Faults
 PART = 5 << 20
 
 
-def test_the_first_goes_on_and_the_others_wait() -> None:
-    """Whoever began later is held back until all before it have ended, whether well or not."""
-    turns, ended, second_began = Turns(), [], threading.Event()
+@pytest.mark.parametrize("count", [2, 3, 8])
+def test_one_is_held_back(count: int) -> None:
+    """Of several parts all but one may end; that one may when another has ended, whether well or not."""
+    turns = Turns()
+    all_began, may_end = threading.Barrier(count), threading.Event()
+    at_their_end = threading.Semaphore(0)
 
-    def second() -> None:
+    def part(number: int) -> None:
         with turns.begin() as my_turn:
-            second_began.set()
+            all_began.wait(20)
             my_turn()
-            ended.append("second")
-
-    with ThreadPoolExecutor() as pool:
-        with pytest.raises(ValueError, match="broken"), turns.begin() as my_turn:  # noqa: PT012 -- what is tested
-            waiting = pool.submit(second)
-            second_began.wait(20)
-            my_turn()
-            ended.append("first")
+            at_their_end.release()
+            assert may_end.wait(20)
             raise ValueError("broken")
-        waiting.result(20)
 
-    assert ended == ["first", "second"]
+    with ThreadPoolExecutor(count) as pool:
+        parts = [pool.submit(part, number) for number in range(count)]
+        let_go = [at_their_end.acquire(timeout=20) for _ in range(count - 1)]
+        one_more = at_their_end.acquire(timeout=0.3)
+        may_end.set()
+        last = at_their_end.acquire(timeout=20)
+        failures = [type(one.exception()) for one in parts]
+
+    assert (let_go, one_more, last) == ([True] * (count - 1), False, True)
+    assert failures == [ValueError] * count
+
+
+def test_one_alone_is_not_held_back() -> None:
+    """Nobody is there to wait for; and to be asked again, as a repeated request is, changes nothing."""
+    turns = Turns()
+    for _ in range(2):
+        with turns.begin() as my_turn:
+            my_turn()
+            my_turn()
 
 
 def test_no_second_part_is_sent_to_its_end(radosgw: Server) -> None:

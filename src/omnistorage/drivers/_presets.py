@@ -39,6 +39,7 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             ``bare``; empty where no source says that the condition is kept to.
         no_multipart: Has no uploads in parts.
         no_part_copy: Has no UploadPartCopy.
+        checks_sha256: Refuses a body that has another SHA-256 than was signed.
         no_tags: Has no tags; a request for them may do harm.
         no_forms: Takes no objects by forms of browsers.
         no_customer_keys: Stores what it is to encrypt by a key of the user's own (SSE-C) as it comes.
@@ -74,6 +75,7 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     if_match: Literal["", "quoted", "bare"] = ""
     no_multipart: bool = False
     no_part_copy: bool = False
+    checks_sha256: bool = False
     no_tags: bool = False
     no_forms: bool = False
     no_customer_keys: bool = False

@@ -9,23 +9,26 @@ from __future__ import annotations
 
 import threading
 import time
-from base64 import b64encode
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from hashlib import md5, sha256
-from typing import Final, NamedTuple, cast
+from hashlib import sha256
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
-from omnistorage.core.errors import ConfigError, MissingExtra, StorageError, Unsupported
+from omnistorage.core.errors import ConfigError, StorageError, Unsupported
 from omnistorage.core.streams import ByteStream
 
 from ._awscredentials import Source
 from ._http import Answer, Http, retry_after
 from ._httpmany import Request, send_many
 from ._presets import Preset, preset
+from ._s3digest import SIGNED, checksum_headers, part_hash
 from ._s3errors import Failure, error_of, failure_of
 from ._s3metadata import customer_key, http_time, is_secret
 from ._s3options import Options
 from ._sigv4 import EMPTY_SHA256, UNSIGNED, Credentials, Signer, canonical_query, quote_key
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
 
 Pairs = Iterable[tuple[str, str]]
 Opener = Callable[[], ByteStream]
@@ -242,20 +245,11 @@ class Client:
 
     def checksum_headers(self, data: bytes | memoryview, *, digest: bytes | None = None) -> dict[str, str]:
         """Return the header by which the service checks the bytes; ``digest`` is their MD5, if at hand."""
-        kind = self.checksum
-        if kind == "md5":
-            found = digest or md5(data, usedforsecurity=False).digest()
-            return {"content-md5": b64encode(found).decode()}
-        if kind == "crc32c":
-            import google_crc32c
+        return checksum_headers(self.checksum, data, digest=digest)
 
-            value = google_crc32c.value(bytes(data)).to_bytes(4, "big")
-            return {"x-amz-checksum-crc32c": b64encode(value).decode()}
-        if kind == "crc64nvme":
-            return {"x-amz-checksum-crc64nvme": b64encode(_crc64(data).to_bytes(8, "big")).decode()}
-        if kind == "sha256":
-            return {"x-amz-checksum-sha256": b64encode(sha256(data).digest()).decode()}
-        return {}
+    def part_hash(self) -> Callable[[], _Hash]:
+        """Return what makes the hash by which the bytes of a part are proven: SHA-256, or MD5."""
+        return part_hash(self.preset, self._options)
 
     def region_of(self, bucket: str) -> str:
         """Return the region in which a bucket is thought to be."""
@@ -326,7 +320,8 @@ class Client:
             sent["content-length"] = str(len(body))
             # Without TLS, what is signed instead is their MD5, which nobody can make other bytes for.
             unsigned = unsigned and (place.base.startswith("https:") or "content-md5" in headers)
-            digest = UNSIGNED if unsigned or credentials is None else sha256(body).hexdigest()
+            known = headers.get(SIGNED) or (UNSIGNED if unsigned or credentials is None else "")
+            digest = known or sha256(body).hexdigest()
         else:
             payload, digest = body(), UNSIGNED
         if credentials is not None:
@@ -421,14 +416,6 @@ class Client:
         with self._lock:
             self._places[bucket] = place
         return place
-
-
-def _crc64(data: bytes | memoryview) -> int:
-    try:
-        from awscrt import checksums
-    except ModuleNotFoundError as exc:
-        raise MissingExtra("s3: checksum=crc64nvme needs awscrt: pip install 'omnistorage[crc64]'") from exc
-    return int(checksums.crc64nvme(bytes(data)))
 
 
 def _has_endpoint(known: Preset) -> bool:

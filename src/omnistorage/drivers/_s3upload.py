@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from hashlib import md5
@@ -38,21 +37,19 @@ from omnistorage.core.streams import (
 )
 
 from ._s3client import Client
-from ._s3metadata import MTIME_HEADER, http_time, is_md5, iso_time, md5_header, ns_of, refuse_unsealed, version_of
+from ._s3digest import SIGNED
+from ._s3metadata import MTIME_HEADER, is_md5, md5_header, ns_of, refuse_unsealed, version_of
 from ._s3turns import Turns
-from ._s3xml import completion, parts, text_of, tree, uploads
+from ._s3xml import completion, parts, text_of, tree
 
 if TYPE_CHECKING:
     from hashlib import _Hash
 
+    from ._http import Answer
+
 _MIB: Final = 1 << 20
 
 _PIECE: Final = 256 << 10
-
-_SECOND: Final = 1_000_000_000
-
-_LONGEST_BEGIN: Final = 900 * _SECOND
-"""Within so many nanoseconds an upload is begun, with all repetitions, or never."""
 
 
 def part_size_for(client: Client, wanted: int, size: int | None) -> int:
@@ -97,6 +94,8 @@ class S3Upload(Upload):
         self._lock = threading.Lock()
         self._buffers = threading.local()
         self._turns = Turns()
+        # Here, where no other thread disturbs a measurement.
+        self._new_hash = client.part_hash()
         self._over = False
 
     @property
@@ -113,20 +112,25 @@ class S3Upload(Upload):
         if buffer is None or len(buffer) < body.size:
             buffer = self._buffers.one = bytearray(max(body.size, self.part_size))
         with memoryview(buffer)[: body.size] as data:
-            self.put_bytes(number, data, _read_into(data, body))
+            self.put_bytes(number, data, _read_into(data, body, self._new_hash()))
 
     def put_bytes(self, number: int, data: bytes | memoryview, digest: _Hash | None = None) -> None:
-        """Store one part that is in memory; ``digest`` is its MD5, if at hand."""
+        """Store one part that is in memory; ``digest`` is what ``Client.part_hash`` makes of it, if at hand."""
         client = self._client
-        digest = digest or md5(data, usedforsecurity=False)
-        headers = {**client.key_headers, **client.checksum_headers(data, digest=digest.digest())}
+        if digest is None:
+            digest = self._new_hash()
+            digest.update(data)
+        by_md5 = digest.name == "md5"
+        proof = client.checksum_headers(data, digest=digest.digest()) if by_md5 else {SIGNED: digest.hexdigest()}
+        headers = {**client.key_headers, **proof}
         query = (("partNumber", str(number)), ("uploadId", self._id))
         with self._turns.begin() as my_turn:
             answer = client.request(
                 "PUT", self._bucket, self._key, query, headers, data, unsigned=True, before_last=my_turn
             )
         etag = answer.headers.get("etag", "")
-        refuse_other(etag, digest, client, answer.headers)
+        if by_md5:
+            refuse_other(etag, digest, client, answer.headers)
         with self._lock:
             self._parts[number] = (len(data), etag)
 
@@ -144,22 +148,41 @@ class S3Upload(Upload):
             raise NotFound("the upload was finished or aborted before")
         if not self._parts:
             self.put_bytes(1, b"")
-        client = self._client
-        found = sorted(self._parts.items())
-        headers = dict(client.key_headers)
+        headers = dict(self._client.key_headers)
         if self._if_absent:
             headers["if-none-match"] = "*"
-            refuse_present(client, self._bucket, self._key)
-        body = completion((number, etag) for number, (_, etag) in found)
+            refuse_present(self._client, self._bucket, self._key)
+        try:
+            answer, data = self._complete(headers)
+        except StorageError as exc:
+            if "InvalidPart" not in exc.message or not self._name_anew():
+                raise
+            answer, data = self._complete(headers)
+        self._over = True
+        found = [self._parts[number] for number in sorted(self._parts)]
+        etag = text_of(tree(data), "ETag").strip('"') or self._worked_out([etag for _, etag in found])
+        size = sum(length for length, _ in found)
+        return ObjectInfo(self._path, FILE, size, self._mtime_ns, etag=etag, version=version_of(answer.headers))
+
+    def _complete(self, headers: Mapping[str, str]) -> tuple[Answer, bytes]:
+        client = self._client
+        body = completion((number, etag) for number, (_, etag) in sorted(self._parts.items()))
         try:
             answer = client.request("POST", self._bucket, self._key, (("uploadId", self._id),), headers, body)
-            data = client.checked(answer, self._bucket)
+            return answer, client.checked(answer, self._bucket)
         except PreconditionFailed as exc:
             raise AlreadyExists(exc.message, request_id=exc.request_id) from exc
-        self._over = True
-        etag = text_of(tree(data), "ETag").strip('"') or self._worked_out([etag for _, (_, etag) in found])
-        size = sum(length for _, (length, _) in found)
-        return ObjectInfo(self._path, FILE, size, self._mtime_ns, etag=etag, version=version_of(answer.headers))
+
+    def _name_anew(self) -> bool:
+        """Take the ETags of the parts from the service, if all that is between us are these names.
+
+        By its SHA-256 each part was proven whatever ETag the answer named, which may have been changed on the way.
+        """
+        listed = stored_parts(self._client, self._bucket, self._key, self._id)
+        same = self._new_hash().name != "md5" and {number: size for number, (size, _) in listed.items()} == self.done
+        if same:
+            self._parts = listed
+        return same
 
     def _worked_out(self, etags: list[str]) -> str | None:
         """Return the ETag that S3 gives to these parts; one service does not tell it in its answer."""
@@ -257,49 +280,19 @@ def resume(client: Client, bucket: str, key: str, path: str, token: str, mtime_n
         raise NotFound("there is no such upload") from None
     if not same:
         raise NotFound("there is no such upload of this object")
+    stored = stored_parts(client, bucket, key, upload_id)
+    return S3Upload(client, bucket, key, path, upload_id, part_size, mtime_ns=mtime_ns, stored=stored)
+
+
+def stored_parts(client: Client, bucket: str, key: str, upload_id: str) -> dict[int, tuple[int, str]]:
+    """Return size and ETag of each part that the service has, by number."""
     stored: dict[int, tuple[int, str]] = {}
     marker: dict[str, str] | None = {}
     while marker is not None:
         query = (("uploadId", upload_id), *marker.items())
         found, marker = parts(client.request("GET", bucket, key, query).data)
         stored |= {number: (size, etag) for number, size, etag in found}
-    return S3Upload(client, bucket, key, path, upload_id, part_size, mtime_ns=mtime_ns, stored=stored)
-
-
-def unfinished(client: Client, bucket: str, prefix: str) -> Iterator[tuple[str, str, int]]:
-    """Yield key, id and begin (nanoseconds of Unix time) of the uploads of keys that begin with ``prefix``."""
-    marker: dict[str, str] | None = {}
-    while marker is not None:
-        query = (("uploads", ""), ("encoding-type", "url"), ("prefix", prefix), *marker.items())
-        answer = client.request("GET", bucket, query=query, allow=(404,))
-        if answer.status == 404 and b"NoSuchUpload" in answer.data:
-            # So says one service where there are none.
-            return
-        found, marker = uploads(client.good(answer, bucket))
-        for key, upload_id, begun in found:
-            # One whose age is not known is left alone.
-            if (since := iso_time(begun)) is not None:
-                yield key, upload_id, since
-
-
-def abort_begun(client: Client, bucket: str, key: str, since_ns: int) -> int:
-    """Abort the uploads of a key that began in the minutes after a time, and have no part; return how many.
-
-    The time is by the clock of this machine; when an upload began is told by that of the service, cut to seconds.
-    """
-    told = http_time(client.request("HEAD", bucket, allow=(403, 404)).headers.get("date", ""))
-    first = since_ns - _SECOND + (0 if told is None else told - time.time_ns())
-    count = 0
-    for name, upload_id, begun in list(unfinished(client, bucket, key)):
-        # One that began later is of somebody else, who may be about to send the first part.
-        if name != key or not first <= begun <= first + _LONGEST_BEGIN:
-            continue
-        query = (("uploadId", upload_id),)
-        answer = client.request("GET", bucket, key, query, allow=(404,))
-        if answer.status != 404 and not parts(answer.data)[0]:
-            client.request("DELETE", bucket, key, query, allow=(404,))
-            count += 1
-    return count
+    return stored
 
 
 def refuse_present(client: Client, bucket: str, key: str) -> None:
@@ -354,14 +347,13 @@ def whole(body: Body) -> bytes:
     return data
 
 
-def _read_into(data: memoryview, body: Body) -> _Hash:
-    """Fill ``data`` with a body of that size; return its MD5, which is made of each piece while it is at hand.
+def _read_into(data: memoryview, body: Body, digest: _Hash) -> _Hash:
+    """Fill ``data`` with a body of that size; return the digest, which takes each piece while it is at hand.
 
     Raises:
         Truncated: It has another size than it says.
         SourceChanged: It was changed while it was read.
     """
-    digest = md5(usedforsecurity=False)
     size, filled = len(data), 0
     with body.open() as stream:
         while filled < size and (count := fill(stream, data[filled : min(filled + _PIECE, size)])):

@@ -32,6 +32,7 @@ from . import _s3copy as copying
 from . import _s3links as links
 from . import _s3list as lists
 from . import _s3together as together
+from . import _s3unfinished as unfinished
 from . import _s3upload as parts
 from . import _s3versions as versioning
 from ._s3client import Client
@@ -258,7 +259,7 @@ class S3Driver(Driver):
 
     def abort_begun(self, path: str, since_ns: int) -> int:
         self._refuse_no_parts()
-        return parts.abort_begun(self._client, *self._object(path), since_ns)
+        return unfinished.abort_begun(self._client, *self._object(path), since_ns)
 
     def presign(self, path: str, *, method: str = "GET", expires: float = 3600.0) -> str:
         return links.link(self._client, method, *self._object(path), expires)
@@ -300,7 +301,7 @@ class S3Driver(Driver):
             return sum(self.sweep(one, older_than=older_than, dry_run=dry_run) for one in below)
         before = time.time_ns() - int(older_than * 1e9)
         count = 0
-        for name, upload_id, begun in list(parts.unfinished(self._client, bucket, f"{key}/" if key else "")):
+        for name, upload_id, begun in list(unfinished.unfinished(self._client, bucket, f"{key}/" if key else "")):
             if begun <= before:
                 if not dry_run:
                     self._client.request("DELETE", bucket, name, (("uploadId", upload_id),), allow=(404,))
