@@ -188,6 +188,9 @@ class LayeredUpload(Upload):
     def stored(self) -> ByteStream | None:
         return self._layer.around("stored", self._path, self.inner.stored)
 
+    def stored_part(self, number: int) -> ByteStream | None:
+        return self._layer.around("stored_part", self._path, lambda: self.inner.stored_part(number))
+
     def leave(self) -> None:
         # Not around: it asks the service for nothing.
         self.inner.leave()

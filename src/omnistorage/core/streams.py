@@ -276,6 +276,13 @@ class Upload(ABC):
         """
         return None
 
+    def stored_part(self, number: int) -> ByteStream | None:
+        """Open one part that has been stored, while others still come; None where that cannot be read before the end.
+
+        Of several of these streams of one upload, one is read at a time.
+        """
+        return None
+
     def leave(self) -> None:  # noqa: B027 -- most uploads hold nothing here
         """Let go of what this process holds; the parts stay for whoever goes on. No call may follow."""
 

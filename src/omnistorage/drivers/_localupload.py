@@ -27,7 +27,7 @@ from omnistorage.core.errors import IsADirectory, NotFound, Truncated
 from omnistorage.core.info import FILE, ObjectInfo
 from omnistorage.core.localnames import TEMP
 from omnistorage.core.options import PutOptions
-from omnistorage.core.streams import Body, ByteStream, Upload, copy_stream
+from omnistorage.core.streams import Body, ByteStream, Upload, Window, copy_stream
 
 from ._localmeta import finish, folder_mode, mode_before
 from ._localrange import copy_range, write_at
@@ -201,6 +201,14 @@ class LocalUpload(Upload):
             stream = LocalStream(os.dup(self._fd), self._path, os.fstat(self._fd))
         stream.seek(0)
         return stream
+
+    def stored_part(self, number: int) -> ByteStream:
+        with self._lock:
+            self._check_open()
+            length = self._done[number]
+            stream = LocalStream(os.dup(self._fd), self._path, os.fstat(self._fd))
+        stream.seek((number - 1) * self.part_size)
+        return Window(stream, length)
 
     def finish(self) -> ObjectInfo:
         with self._lock:

@@ -283,6 +283,9 @@ class _MemoryUpload(Upload):
     def stored(self) -> ByteStream:
         return io.BytesIO(b"".join(self._parts[n] for n in sorted(self._parts)))
 
+    def stored_part(self, number: int) -> ByteStream:
+        return io.BytesIO(self._parts[number])
+
     def finish(self) -> ObjectInfo:
         if self._space.uploads.get(self.id) is not self:
             raise NotFound("the upload was finished or aborted before")

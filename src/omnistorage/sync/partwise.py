@@ -26,6 +26,7 @@ from omnistorage.core.info import ObjectInfo
 from omnistorage.core.options import PutOptions
 from omnistorage.core.streams import Upload
 
+from .following import Following
 from .ranges import Range, Version
 from .uploads import UploadRecord, Uploads
 
@@ -59,6 +60,10 @@ class Watcher(Protocol):
 
     def kept(self, done: int, count: int, /) -> object:
         """Hear, after a failure, that so many of the ``count`` parts wait for the next run."""
+        ...
+
+    def wanted(self) -> Mapping[str, str]:
+        """Return hashes that the whole must have: they are worked out of what is stored, where it can be read."""
         ...
 
     def ending(self, upload: Upload, /) -> object:
@@ -129,6 +134,7 @@ class _Sending:
         self._count = max(1, -(-source.size // self._size))
         self._stored: set[int] = set()
         self._stage = _PARTS
+        self._following: Following | None = None
 
     def run(self, workers: int | None) -> Sent:
         upload = self._upload
@@ -139,9 +145,16 @@ class _Sending:
             if resumed:
                 self._watcher.resumed(resumed)
             missing = [number for number in range(1, self._count + 1) if number not in done]
+            wanted = self._watcher.wanted()
+            if wanted:
+                self._following = Following(upload, self._count, wanted)
+                self._following.stored(*done)
             side_by_side(missing, self._send_part, workers or upload.streams)
             self._source.check_again()
             self._stage = _PROOF
+            if self._following is not None and self._following.hexdigests() not in (None, wanted):
+                # No single range has a hash of its own; the whole has one that the service tells.
+                raise Corrupted("other bytes came than are stored", op="get", path=self._source.key)
             self._watcher.ending(upload)
             self._stage = _END
             info = upload.finish()
@@ -160,6 +173,8 @@ class _Sending:
 
         self._upload.put_part(number, Range(self._source, offset, length, report))
         self._stored.add(number)
+        if self._following is not None:
+            self._following.stored(number)
         if self._noted:
             # For people who ask how far it is.
             self._uploads.note_saved(self._path, self._saved)
@@ -254,6 +269,8 @@ class _Sending:
 
     def _fail(self, exc: BaseException) -> NoReturn:
         """Keep or abort what is there, and raise."""
+        if self._following is not None:
+            self._following.stop()
         changed = isinstance(exc, SourceChanged)
         if isinstance(exc, StorageError) and not isinstance(exc, SourceChanged | Cancelled):
             changed = self._source.has_changed()

@@ -358,6 +358,9 @@ class _FaultyUpload(Upload):
     def stored(self) -> ByteStream | None:
         return self._driver.around("stored", self._path, self._inner.stored)
 
+    def stored_part(self, number: int) -> ByteStream | None:
+        return self._driver.around("stored_part", self._path, lambda: self._inner.stored_part(number))
+
     def leave(self) -> None:
         self._inner.leave()
 

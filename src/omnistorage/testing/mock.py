@@ -293,6 +293,9 @@ class _MockUpload(Upload):
     def stored(self) -> ByteStream | None:
         return self._inner.stored()
 
+    def stored_part(self, number: int) -> ByteStream | None:
+        return self._inner.stored_part(number)
+
     def leave(self) -> None:
         self._inner.leave()
 

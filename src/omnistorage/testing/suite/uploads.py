@@ -81,6 +81,27 @@ class Uploads(Suite):
         assert unseen == []
         assert _digest(storage.read_bytes("d/a")) == _digest(stored)
 
+    def test_stored_part_is_read_while_others_come(self, storage: Storage, upload: Upload) -> None:
+        """Where parts can be read before the end: each for itself, as soon as it is stored, in any order."""
+        data = pattern(upload.part_size)
+        upload.put_part(2, BytesBody(TAIL))
+        second = upload.stored_part(2)
+        if second is None:
+            pytest.skip(f"{storage.scheme} cannot read parts before the end")
+        with second:
+            tail = read_all(second)
+        upload.put_part(1, BytesBody(data))
+        got = []
+        for number in (1, 2):
+            stream = upload.stored_part(number)
+            assert stream is not None
+            with stream:
+                got.append(read_all(stream))
+        upload.finish()
+
+        assert tail == TAIL
+        assert [_digest(part) for part in got] == [_digest(data), _digest(TAIL)]
+
     def test_part_again(self, storage: Storage, upload: Upload) -> None:
         """A part that is put again replaces itself."""
         upload.put_part(1, BytesBody(b"wrong, and longer than the right one"))
