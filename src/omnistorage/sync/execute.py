@@ -245,7 +245,7 @@ class _Group:
         self._size = 0
 
     def add(self, action: Action, size: int) -> bool:
-        """Add an action; say whether they are enough."""
+        """Add an action that is about ``size`` bytes; say whether they are enough."""
         self.todo.append(action)
         self._size += size
         return len(self.todo) >= self._most or self._size >= BATCH_BYTES
