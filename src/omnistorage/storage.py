@@ -162,7 +162,7 @@ class Storage(Extras):
     ) -> io.BufferedReader:
         """Open an object for reading, from ``offset`` (bytes) on, at most ``length`` bytes.
 
-        The reader can seek within that range.
+        The reader can seek within that range. A read raises SourceChanged rather than give bytes of two versions.
 
         Raises:
             NotFound: There is no such object or version.

@@ -102,6 +102,18 @@ def test_stream_tells_what_it_reads(storage: Storage, driver: S3Driver) -> None:
     assert (told.size, told.etag, told.mtime_ns) == (10, info.etag, 1_600_000_000_123_456_789)
 
 
+def test_end_of_a_reader_costs_nothing(driver: S3Driver, storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who looks for the end of an object, as archives are read, does not ask once more how long it is."""
+    storage.write_bytes("a", b"0123456789")
+    counted = Counted(driver, monkeypatch)
+    with storage.open_reader("a") as reader:
+        end = reader.seek(-3, 2)
+        got = reader.read()
+
+    assert (end, got) == (7, b"789")
+    assert counted.sent == ["GET a", "GET a"]
+
+
 def test_long_object_has_its_md5(storage: Storage) -> None:
     """What is too long for memory goes by one request all the same, and its ETag is its MD5."""
     data = pattern(12 << 20)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+import os
 from typing import TYPE_CHECKING
 
 from .driver import Driver
-from .errors import Closed
-from .streams import ByteStream, fill
+from .errors import Closed, SourceChanged
+from .info import ObjectInfo
+from .streams import ByteStream, descriptor, fill
+from .wrapped import carried, differ
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -17,7 +20,8 @@ class ObjectReader(io.RawIOBase):
     """The bytes of an object from ``offset`` on, at most ``length`` of them.
 
     The object is opened at once, so that a missing one is an error here and not at the first read. Seeking is
-    free until the next read, which opens the object again where it is wanted.
+    free until the next read, which opens the object again where it is wanted. What comes then is of the version that
+    was opened first: a read raises SourceChanged where the driver's streams tell that they are of another one.
     """
 
     # Known before the object is opened: a reader of a missing one is closed by the garbage collector.
@@ -33,7 +37,8 @@ class ObjectReader(io.RawIOBase):
         self._offset = offset
         self._length = length
         self._position = 0
-        self._stream = driver.get(path, offset, length)
+        self._told: ObjectInfo | None = None
+        self._stream = self._opened(offset, length)
         self._stream_at = 0
 
     @property
@@ -100,18 +105,36 @@ class ObjectReader(io.RawIOBase):
             left = None if self._length is None else self._length - self._position
             if left is not None and left <= 0:
                 return None
-            if self._stream is not None:
-                self._stream.close()
-            self._stream = self._driver.get(self._path, self._offset + self._position, left)
+            at = self._offset + self._position
+            if self._stream is None or left is not None or (fd := descriptor(self._stream)) < 0:
+                if self._stream is not None:
+                    self._stream.close()
+                    # Should this fail, the next read is not one of a closed stream.
+                    self._stream = None
+                self._stream = self._opened(at, left)
+            else:
+                # The file that was opened, whatever has its name by now.
+                os.lseek(fd, at, os.SEEK_SET)
             self._stream_at = self._position
         return self._stream
+
+    def _opened(self, offset: int, length: int | None) -> ByteStream:
+        stream = self._driver.get(self._path, offset, length)
+        told = carried(stream)
+        if told is not None and self._told is not None and differ(told, self._told):
+            stream.close()
+            raise SourceChanged(op="read", path=self._path, scheme=self._driver.scheme)
+        self._told = self._told or told
+        return stream
 
     def _advance(self, count: int) -> None:
         self._position += count
         self._stream_at = self._position if count else self._stream_at
 
     def _size(self) -> int:
-        whole = self._driver.stat(self._path).size
+        # A file of this machine may have grown since it was opened, and is read to its end then.
+        told = self._told.size if self._told is not None and not self._driver.features.local else None
+        whole = self._driver.stat(self._path).size if told is None else told
         if whole is None:
             raise io.UnsupportedOperation("the storage does not say how large this object is")
         rest = max(0, whole - self._offset)

@@ -358,10 +358,14 @@ def copy_stream(
 
 
 class Window(io.RawIOBase):
-    """Exactly ``length`` bytes of a stream from where it stands; closing it closes the stream."""
+    """Exactly ``length`` bytes of a stream from where it stands; closing it closes the stream.
+
+    Attributes:
+        raw: The stream.
+    """
 
     def __init__(self, stream: ByteStream, length: int) -> None:
-        self._stream = stream
+        self.raw = stream
         self._left = length
 
     def readable(self) -> bool:
@@ -373,19 +377,19 @@ class Window(io.RawIOBase):
         wanted = self._left if size is None or size < 0 else min(size, self._left)
         if not wanted:
             return b""
-        data = read_exactly(self._stream, wanted) if size is None or size < 0 else self._stream.read(wanted)
+        data = read_exactly(self.raw, wanted) if size is None or size < 0 else self.raw.read(wanted)
         self._left -= len(data)
         return data
 
     def readinto(self, buffer: WriteableBuffer, /) -> int:
         """Read into ``buffer``."""
         view = memoryview(buffer).cast("B")[: self._left]
-        count = fill(self._stream, view) if len(view) else 0
+        count = fill(self.raw, view) if len(view) else 0
         self._left -= count
         return count
 
     def close(self) -> None:
         """Close the stream, too."""
         if not self.closed:
-            self._stream.close()
+            self.raw.close()
         super().close()

@@ -76,3 +76,14 @@ def carried(stream: object) -> ObjectInfo | None:
             return info
         stream = getattr(stream, "raw", None)
     return None
+
+
+def differ(one: ObjectInfo, two: ObjectInfo) -> bool:
+    """Say whether two answers about an object are known to be about two versions of it."""
+    if one.size is not None and two.size is not None and one.size != two.size:
+        return True
+    for mark in ("version", "etag", "mtime_ns"):
+        first, second = getattr(one, mark), getattr(two, mark)
+        if first is not None and second is not None:
+            return bool(first != second)
+    return False

@@ -6,7 +6,8 @@ import io
 
 import pytest
 
-from omnistorage.core.errors import NotFound
+from omnistorage.core.errors import NotFound, SourceChanged
+from omnistorage.core.wrapped import carried
 from omnistorage.storage import Storage
 from omnistorage.testing.bodies import pattern
 
@@ -62,6 +63,24 @@ class Readers(Suite):
         assert last == DATA[1090:1100]
         assert end == 100
         assert whole == DATA[1000:1100]
+
+    @pytest.mark.parametrize("length", [None, 350_000], ids=["whole", "range"])
+    def test_seek_in_what_was_replaced(self, storage: Storage, length: int | None) -> None:
+        """A reader never gives bytes of two versions: it goes on with its own, or says that there is another one."""
+        storage.write_bytes("a", DATA, modified=1_600_000_000_000_000_000)
+        with storage.driver.get("a") as stream:
+            if carried(stream) is None:
+                pytest.skip("its streams do not tell what they read")
+        with storage.open_reader("a", length=length) as reader:
+            reader.read(10)
+            storage.write_bytes("a", DATA[::-1], modified=1_600_000_001_000_000_000)
+            reader.seek(300_000)
+            try:
+                got = reader.read(10)
+            except SourceChanged:
+                got = DATA[300_000:300_010]
+
+        assert got == DATA[300_000:300_010]
 
     def test_lines(self, storage: Storage) -> None:
         """Lines come one by one, the last without its end."""
