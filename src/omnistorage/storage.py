@@ -172,8 +172,9 @@ class Storage(Extras):
         if version is not None and not self.driver.features.versions:
             raise Unsupported("keeps no versions", op="get", path=as_key(path), scheme=self.scheme)
         from .core.reader import ObjectReader
+        from .core.versioned import OneVersion
 
-        driver = self.driver if version is None else _at(self.driver, version)
+        driver = self.driver if version is None else OneVersion(self.driver, version)
         return io.BufferedReader(ObjectReader(driver, as_key(path), offset, length), _READ_BUFFER)
 
     def open_writer(
@@ -184,12 +185,13 @@ class Storage(Extras):
         metadata: Mapping[str, str] | None = None,
         modified: datetime | int | None = None,
         buffer_size: int | None = None,
+        size: int | None = None,
         if_absent: bool = False,
     ) -> Writer:
         """Open an object for writing; it appears, whole, when the writer is closed without an exception.
 
-        ``buffer_size`` is the number of bytes gathered in memory before the first are sent. The other arguments
-        are those of ``write_bytes``.
+        ``buffer_size`` is the number of bytes gathered in memory before the first are sent, ``size`` how many will
+        come, if that is known: ``close`` raises Truncated otherwise. Other arguments are those of ``write_bytes``.
 
         Raises:
             ValueError: ``buffer_size`` is not positive.
@@ -197,7 +199,7 @@ class Storage(Extras):
         options = self._put_options(content_type, metadata, modified, if_absent)
         from .core.writer import Writer
 
-        return Writer(self.driver, as_key(path), options, buffer_size)
+        return Writer(self.driver, as_key(path), options, buffer_size, size)
 
     @overload
     def open(self, path: Path, mode: Literal["rb"] = "rb") -> io.BufferedReader: ...
@@ -428,12 +430,6 @@ def move_path(src: Storage, src_path: Path, dst: Storage, dst_path: Path) -> Obj
         raise Corrupted("the stored bytes are not those of the source", op="move", path=target, scheme=two.scheme)
     one.delete(source)
     return info
-
-
-def _at(driver: Driver, version: str) -> Driver:
-    from .core.versioned import OneVersion
-
-    return OneVersion(driver, version)
 
 
 def _check_range(offset: int, length: int | None) -> None:

@@ -8,6 +8,7 @@ import time
 from base64 import b64encode
 from collections.abc import Iterator
 
+import msgspec
 import pytest
 
 from omnistorage.core.errors import (
@@ -15,6 +16,7 @@ from omnistorage.core.errors import (
     ConfigError,
     InvalidPath,
     IsADirectory,
+    NoSpace,
     NotEmpty,
     NotFound,
     StorageError,
@@ -202,6 +204,53 @@ def test_parts_are_large_enough_for_large_objects(driver: S3Driver) -> None:
     upload.abort()
 
     assert -(-(1 << 40) // upload.part_size) <= 10_000
+
+
+def test_parts_grow_where_nobody_knows_how_much_comes(radosgw: Server) -> None:
+    """A stream of any length has no more parts than there can be: these grow, be it put or written."""
+    sizes = []
+    driver = fresh_bucket(radosgw)
+    driver._client.preset = msgspec.structs.replace(driver._client.preset, max_parts=20)
+    data = pattern(32 << 20)
+    with Storage(driver) as storage:
+        with storage.open_writer("written") as writer:
+            writer.write(data)
+        storage.write_bytes("put", io.BytesIO(data))
+        with storage.open_writer("known", size=len(data)) as writer:
+            writer.write(data)
+        for path in ("written", "put", "known"):
+            assert storage.read_bytes(path) == data
+            etag = storage.stat(path).etag or ""
+            sizes.append(int(etag.partition("-")[2]))
+
+    # Of 5, 5, 10, 10 and 2 MiB; of 5 MiB each.
+    assert sizes == [5, 5, 7]
+
+
+def test_parts_without_a_size_are_enough_for_the_largest_objects(driver: S3Driver) -> None:
+    """What is written may come to five TiB, in parts as they are by default."""
+    large = S3Driver(msgspec.structs.replace(driver.options, part_size=Options().part_size))
+    upload = large.begin_upload("a", PutOptions())
+    lengths = [upload.part_length(number) for number in range(1, 10_001)]
+    upload.abort()
+
+    assert lengths[0] == 8 << 20
+    assert sum(lengths) > 5 << 40
+    assert max(lengths) <= 5 << 30
+
+
+def test_too_many_parts_say_what_helps(radosgw: Server) -> None:
+    """Where all parts have one size, a stream that is too long fails with words that help, and leaves nothing."""
+    driver = fresh_bucket(radosgw)
+    driver._client.preset = msgspec.structs.replace(driver._client.preset, max_parts=2, equal_parts=True)
+    with Storage(driver) as storage:
+        with pytest.raises(NoSpace, match="larger part_size"), storage.open_writer("a") as writer:
+            writer.write(pattern(16 << 20))
+        with pytest.raises(NoSpace, match="larger part_size"):
+            storage.write_bytes("a", io.BytesIO(pattern(16 << 20)))
+
+        assert list(storage.list()) == []
+        assert list(unfinished(driver._client, driver.options.bucket, "")) == []
 
 
 def test_changes_keep_the_rest(storage: Storage, driver: S3Driver) -> None:

@@ -26,8 +26,8 @@ from omnistorage.core.options import PutOptions
 from omnistorage.core.streams import BytesBody
 from omnistorage.drivers import _s3metadata as metadata
 from omnistorage.drivers import _s3xml as xml
+from omnistorage.drivers._s3bodies import CheckedStream
 from omnistorage.drivers._s3errors import error_of, failure_of
-from omnistorage.drivers._s3upload import CheckedStream
 from omnistorage.drivers.s3 import Options, S3Driver
 from omnistorage.testing.bodies import LyingBody
 

@@ -231,6 +231,7 @@ class AsyncStorage:
         metadata: Mapping[str, str] | None = None,
         modified: datetime | int | None = None,
         buffer_size: int | None = None,
+        size: int | None = None,
         if_absent: bool = False,
     ) -> Opening[AsyncWriter[bytes]]:
         return self._writing(
@@ -240,6 +241,7 @@ class AsyncStorage:
                 metadata=metadata,
                 modified=modified,
                 buffer_size=buffer_size,
+                size=size,
                 if_absent=if_absent,
             )
         )

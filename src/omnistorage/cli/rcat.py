@@ -48,7 +48,7 @@ def command(
                 console.notice(name, "not stored, as this is a dry run")
                 return
             # Whoever ends the input early by ^C or an error must find no half of an object.
-            with storage.open_writer(name) as writer:
+            with storage.open_writer(name, size=size) as writer:
                 count = 0
                 # As it comes: to wait for a full chunk would be to wait where ^C is not heard.
                 while data := source.read1(_CHUNK):

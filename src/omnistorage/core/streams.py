@@ -238,7 +238,7 @@ class Upload(ABC):
     """An object that is being stored in parts; nothing is visible before ``finish``.
 
     Parts are numbered from 1, may come in any order and from several threads, and may be put again. Each but
-    the last has exactly ``part_size`` bytes.
+    the last has exactly ``part_size`` bytes; if the upload was begun without a size, ``part_length`` of them.
 
     Attributes:
         part_size: Bytes of each part but the last.
@@ -259,6 +259,13 @@ class Upload(ABC):
     @abstractmethod
     def put_part(self, number: int, body: Body) -> None:
         """Store one part, whole or not at all."""
+
+    def part_length(self, number: int) -> int:
+        """Return the bytes of a part, unless it is the last, of an object of which nobody knows how much will come.
+
+        Where there can be so many parts only, these grow with their number.
+        """
+        return self.part_size
 
     @abstractmethod
     def finish(self) -> ObjectInfo:

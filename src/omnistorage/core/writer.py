@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Final, Self
 
 from .driver import Driver
-from .errors import Closed
+from .errors import Closed, Truncated
 from .info import ObjectInfo
 from .options import PutOptions
 from .streams import BytesBody, OpenerBody, Upload
@@ -32,7 +32,14 @@ class Writer(io.BufferedIOBase):
         info: What was stored; None before the writer is closed, and after an abort.
     """
 
-    def __init__(self, driver: Driver, path: str, options: PutOptions, buffer_size: int | None = None) -> None:
+    def __init__(
+        self,
+        driver: Driver,
+        path: str,
+        options: PutOptions,
+        buffer_size: int | None = None,
+        size: int | None = None,
+    ) -> None:
         if buffer_size is not None and buffer_size <= 0:
             raise ValueError(f"buffer_size is a positive number of bytes, not {buffer_size}")
         self.info: ObjectInfo | None = None
@@ -40,6 +47,7 @@ class Writer(io.BufferedIOBase):
         self._path = path
         self._options = options
         self._limit = buffer_size or BUFFER
+        self._size = size
         self._buffer = bytearray()
         self._upload: Upload | None = None
         self._spool: IO[bytes] | None = None
@@ -126,9 +134,9 @@ class Writer(io.BufferedIOBase):
                 self._spool.write(self._buffer)
                 self._buffer = bytearray()
                 return
-            self._upload = self._driver.begin_upload(self._path, self._options)
-        size = self._upload.part_size
-        while len(self._buffer) > size:
+            self._upload = self._driver.begin_upload(self._path, self._options, self._size)
+        upload = self._upload
+        while len(self._buffer) > (size := upload.part_length(self._parts + 1)):
             # Always keep something back: the last part is the one that may be short, but not missing.
             with memoryview(self._buffer) as view:
                 self._put_part(bytes(view[:size]))
@@ -140,6 +148,9 @@ class Writer(io.BufferedIOBase):
         self._upload.put_part(self._parts, BytesBody(data))
 
     def _commit(self) -> ObjectInfo:
+        if self._size is not None and self._written != self._size:
+            message = f"{self._size} bytes were announced, {self._written} came"
+            raise Truncated(message, op="write", path=self._path, scheme=self._driver.scheme)
         if self._upload is not None:
             # What is held back may be more than one part where parts are small.
             self._pass_on()

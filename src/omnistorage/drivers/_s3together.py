@@ -12,9 +12,10 @@ from omnistorage.core.info import ObjectInfo
 from omnistorage.core.options import PutOptions
 from omnistorage.core.streams import Body
 
+from ._s3bodies import whole
 from ._s3client import Call, Client
 from ._s3metadata import info_of, stored_info
-from ._s3upload import refuse_other, whole
+from ._s3upload import refuse_other
 
 if TYPE_CHECKING:
     from hashlib import _Hash

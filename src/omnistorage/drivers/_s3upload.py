@@ -9,33 +9,25 @@ from contextlib import contextmanager, suppress
 from hashlib import md5
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
-
 from omnistorage.core.errors import (
     AlreadyExists,
     Corrupted,
+    NoSpace,
     NotFound,
     PreconditionFailed,
     StorageError,
-    Truncated,
     Unsupported,
 )
-from omnistorage.core.hashes import hash_stream
 from omnistorage.core.info import FILE, ObjectInfo
 from omnistorage.core.options import PutOptions
 from omnistorage.core.streams import (
-    CHUNK,
     Body,
-    BytesBody,
     ByteStream,
-    FileBody,
     Upload,
-    copy_stream,
-    fill,
-    read_all,
     read_exactly,
 )
 
+from ._s3bodies import read_into, whole, wrong_size
 from ._s3client import Client
 from ._s3digest import SIGNED
 from ._s3metadata import MTIME_HEADER, is_md5, md5_header, ns_of, refuse_unsealed, version_of
@@ -48,8 +40,6 @@ if TYPE_CHECKING:
     from ._http import Answer
 
 _MIB: Final = 1 << 20
-
-_PIECE: Final = 256 << 10
 
 
 def part_size_for(client: Client, wanted: int, size: int | None) -> int:
@@ -79,6 +69,7 @@ class S3Upload(Upload):
         *,
         mtime_ns: int | None,
         if_absent: bool = False,
+        grows: bool = False,
         stored: Mapping[int, tuple[int, str]] | None = None,
     ) -> None:
         self.part_size = part_size
@@ -90,6 +81,7 @@ class S3Upload(Upload):
         self._id = upload_id
         self._mtime_ns = mtime_ns
         self._if_absent = if_absent
+        self._grows = grows and not client.preset.equal_parts
         self._parts: dict[int, tuple[int, str]] = dict(stored or {})
         self._lock = threading.Lock()
         self._buffers = threading.local()
@@ -112,7 +104,7 @@ class S3Upload(Upload):
         if buffer is None or len(buffer) < body.size:
             buffer = self._buffers.one = bytearray(max(body.size, self.part_size))
         with memoryview(buffer)[: body.size] as data:
-            self.put_bytes(number, data, _read_into(data, body, self._new_hash()))
+            self.put_bytes(number, data, read_into(data, body, self._new_hash()))
 
     def put_bytes(self, number: int, data: bytes | memoryview, digest: _Hash | None = None) -> None:
         """Store one part that is in memory; ``digest`` is what ``Client.part_hash`` makes of it, if at hand."""
@@ -124,6 +116,9 @@ class S3Upload(Upload):
         proof = client.checksum_headers(data, digest=digest.digest()) if by_md5 else {SIGNED: digest.hexdigest()}
         headers = {**client.key_headers, **proof}
         query = (("partNumber", str(number)), ("uploadId", self._id))
+        if number > client.preset.max_parts:
+            words = f"more than {client.preset.max_parts} parts of {self.part_size} bytes: say a larger part_size"
+            raise NoSpace(words)
         with self._turns.begin() as my_turn:
             answer = client.request(
                 "PUT", self._bucket, self._key, query, headers, data, unsigned=True, before_last=my_turn
@@ -133,6 +128,13 @@ class S3Upload(Upload):
             refuse_other(etag, digest, client, answer.headers)
         with self._lock:
             self._parts[number] = (len(data), etag)
+
+    def part_length(self, number: int) -> int:
+        if not self._grows:
+            return self.part_size
+        # Twice as much with each tenth of the parts there may be: with 8 MiB at first, these are 8 TiB in the end.
+        known = self._client.preset
+        return min(self.part_size << (number - 1) // max(1, known.max_parts // 10), known.max_part_size)
 
     def copy_part(self, number: int, source: str, begin: int, end: int, headers: Mapping[str, str]) -> None:
         """Let the service take the bytes from ``begin`` up to ``end`` of another object as one part."""
@@ -200,21 +202,19 @@ class S3Upload(Upload):
             SourceChanged: The body was changed while it was read.
         """
         count, number, data = 0, 0, first
-        sized = size is not None or self._client.preset.equal_parts
         while data or not number:
-            # Where the size is not known, parts grow with their number, so that there are never too many.
-            length = self.part_size if sized else _growing(self.part_size, number)
+            length = self.part_length(number + 1)
             if len(data) < length:
                 data += read_exactly(stream, length - len(data))
             count += len(data)
             if size is not None and count > size:
-                raise _wrong_size(size, size)
+                raise wrong_size(size, size)
             if data or not number:
                 number += 1
                 self.put_bytes(number, data)
             data = read_exactly(stream, length)
         if size is not None and count != size:
-            raise _wrong_size(size, count)
+            raise wrong_size(size, count)
         body.check()
         return self.finish()
 
@@ -243,12 +243,21 @@ def begin_upload(
     path: str,
     headers: Mapping[str, str],
     options: PutOptions,
-    part_size: int,
+    size: int | None,
+    wanted: int,
 ) -> S3Upload:
-    """Begin an upload of what has these headers, and the MD5 that ``options`` name."""
+    """Begin an upload of ``size`` bytes, in parts of ``wanted`` or more, with the headers and the MD5 of ``options``.
+
+    Raises:
+        Unsupported: The service takes no parts.
+    """
+    if client.preset.no_multipart:
+        raise Unsupported("this service takes no object in parts")
+    part_size = part_size_for(client, wanted, size)
     upload_id = begin(client, bucket, key, {**headers, **md5_header(options.hashes)})
     mtime_ns = ns_of(headers[MTIME_HEADER])
-    return S3Upload(client, bucket, key, path, upload_id, part_size, mtime_ns=mtime_ns, if_absent=options.if_absent)
+    facts: dict[str, Any] = {"mtime_ns": mtime_ns, "if_absent": options.if_absent, "grows": size is None}
+    return S3Upload(client, bucket, key, path, upload_id, part_size, **facts)
 
 
 def begin(client: Client, bucket: str, key: str, headers: Mapping[str, str]) -> str:
@@ -319,116 +328,3 @@ def refuse_other(etag: str, digest: _Hash, client: Client, headers: Mapping[str,
             f"the service stored other bytes than were sent: MD5 {plain}, not {digest.hexdigest()}",
             request_id=headers.get("x-amz-request-id"),
         )
-
-
-def with_md5(options: PutOptions, body: Body) -> PutOptions:
-    """Return the options with the MD5 of a body that can be read twice at little cost: of bytes, or a local file."""
-    if "md5" in options.hashes or not (body.local_path or isinstance(body, BytesBody)):
-        return options
-    with body.open() as stream:
-        return msgspec.structs.replace(options, hashes={**options.hashes, **hash_stream(stream, ["md5"])})
-
-
-def whole(body: Body) -> bytes:
-    """Read a body into memory.
-
-    Raises:
-        Truncated: It has another size than it says.
-        SourceChanged: It was changed while it was read.
-    """
-    with body.open() as stream:
-        if body.size is None:
-            data = read_all(stream)
-        else:
-            data = read_exactly(stream, body.size) if body.size else b""
-            if len(data) != body.size or stream.read(1):
-                raise _wrong_size(body.size, len(data))
-        body.check()
-    return data
-
-
-def _read_into(data: memoryview, body: Body, digest: _Hash) -> _Hash:
-    """Fill ``data`` with a body of that size; return the digest, which takes each piece while it is at hand.
-
-    Raises:
-        Truncated: It has another size than it says.
-        SourceChanged: It was changed while it was read.
-    """
-    size, filled = len(data), 0
-    with body.open() as stream:
-        while filled < size and (count := fill(stream, data[filled : min(filled + _PIECE, size)])):
-            digest.update(data[filled : filled + count])
-            filled += count
-        if filled != size or stream.read(1):
-            raise _wrong_size(size, filled)
-        body.check()
-    return digest
-
-
-def _growing(part_size: int, number: int) -> int:
-    return min(part_size << min(number // 1000, 3), max(part_size, 64 * _MIB))
-
-
-def _wrong_size(size: int, count: int) -> Truncated:
-    return Truncated(f"{size} bytes were announced, {'more' if count == size else count} came")
-
-
-@contextmanager
-def spooled(body: Body, stream: ByteStream, first: bytes) -> Iterator[Body]:
-    """Write what ``first`` and a stream have to a temporary file, for services that must know how much comes."""
-    from tempfile import NamedTemporaryFile
-
-    with NamedTemporaryFile(prefix="omnistorage-") as file:
-        file.write(first)
-        copy_stream(stream, file.write)
-        file.flush()
-        body.check()
-        yield FileBody(file.name)
-
-
-class CheckedStream:
-    """The bytes of a body for a request that announces their number.
-
-    The last of them are given only when all were read and found to be as many as announced, and unchanged: until
-    then the service has not got the whole object, and stores nothing.
-    """
-
-    def __init__(self, body: Body, size: int) -> None:
-        self.digest = md5(usedforsecurity=False)
-        self._body = body
-        self._size = size
-        self._stream: ByteStream = body.open()
-        self._held = b""
-        self._count = 0
-        self._ended = False
-
-    def read(self, size: int = -1, /) -> bytes:
-        """Read at most ``size`` bytes, as many as come at once if negative."""
-        most = size if size > 0 else CHUNK
-        while not self._ended and len(self._held) <= most:
-            data = self._stream.read(most)
-            self._count += len(data)
-            if not data:
-                if self._count != self._size:
-                    raise _wrong_size(self._size, self._count)
-                self._body.check()
-                self._ended = True
-            elif self._count > self._size:
-                raise _wrong_size(self._size, self._size)
-            else:
-                self.digest.update(data)
-                held, self._held = self._held, data
-                if held:
-                    return held
-        given, self._held = self._held[:most], self._held[most:]
-        return given
-
-    def close(self) -> None:
-        """Close the body's stream."""
-        self._stream.close()
-
-    def __enter__(self) -> CheckedStream:
-        return self
-
-    def __exit__(self, *args: object) -> None:
-        self.close()

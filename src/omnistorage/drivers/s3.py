@@ -35,6 +35,7 @@ from . import _s3together as together
 from . import _s3unfinished as unfinished
 from . import _s3upload as parts
 from . import _s3versions as versioning
+from ._s3bodies import CheckedStream, spooled, whole, with_md5
 from ._s3client import Client
 from ._s3delete import delete_all
 from ._s3keys import MAX_KEY, refuse_no_key, refuse_unlisted
@@ -49,7 +50,6 @@ from ._s3metadata import (
 )
 from ._s3options import Options, same_service
 from ._s3stream import range_header, stream_of
-from ._s3upload import CheckedStream
 
 __all__ = ["DRIVER", "Options", "S3Driver"]
 
@@ -156,11 +156,11 @@ class S3Driver(Driver):
         if size is None:
             return self._put_unsized(bucket, key, path, body, headers, options)
         if size <= self.options.part_size:
-            return self._put_data(bucket, key, path, parts.whole(body), headers, options)
+            return self._put_data(bucket, key, path, whole(body), headers, options)
         # By one request, where a condition has to hold: few services know one at the end of an upload.
         # So does whatever gets an ETag that says nothing of its bytes: parts have checksums of their own.
-        whole = size <= self.options.upload_cutoff and self._client.etag_is_md5
-        if condition_of(options) or not self.features.upload or whole:
+        at_once = size <= self.options.upload_cutoff and self._client.etag_is_md5
+        if condition_of(options) or not self.features.upload or at_once:
             return self._put_stream(bucket, key, path, body, size, headers, options)
         return self._put_parts(bucket, key, path, body, size, headers, options)
 
@@ -244,13 +244,9 @@ class S3Driver(Driver):
 
     def begin_upload(self, path: str, options: PutOptions, size: int | None = None) -> Upload:
         bucket, key = self._object(path)
-        self._refuse_no_parts()
         if options.if_match is not None:
             raise Unsupported("a condition on what is replaced holds for an object that is sent as a whole")
-        part_size = parts.part_size_for(self._client, self.options.part_size, size)
-        return parts.begin_upload(
-            self._client, bucket, key, path, self._new_headers(key, options), options, part_size
-        )
+        return self._begin(bucket, key, path, self._new_headers(key, options), options, size)
 
     def resume_upload(self, path: str, token: str, options: PutOptions) -> Upload:
         bucket, key = self._object(path)
@@ -398,21 +394,25 @@ class S3Driver(Driver):
                 body.check()
                 return self._put_data(bucket, key, path, first, headers, options)
             if not self.features.upload or options.if_match is not None:
-                with parts.spooled(body, stream, first) as sized:
+                with spooled(body, stream, first) as sized:
                     return self.put(path, sized, options)
-            upload = parts.begin_upload(self._client, bucket, key, path, headers, options, self.options.part_size)
+            upload = self._begin(bucket, key, path, headers, options, None)
             with upload.undone_on_failure():
                 return upload.fill(body, stream, first)
 
     def _put_parts(
         self, bucket: str, key: str, path: str, body: Body, size: int, headers: dict[str, str], options: PutOptions
     ) -> ObjectInfo:
-        part_size = parts.part_size_for(self._client, self.options.part_size, size)
         if self.options.upload_md5:
-            options = parts.with_md5(options, body)
-        upload = parts.begin_upload(self._client, bucket, key, path, headers, options, part_size)
+            options = with_md5(options, body)
+        upload = self._begin(bucket, key, path, headers, options, size)
         with upload.undone_on_failure(), body.open() as stream:
             return upload.fill(body, stream, b"", size)
+
+    def _begin(
+        self, bucket: str, key: str, path: str, headers: dict[str, str], options: PutOptions, size: int | None
+    ) -> parts.S3Upload:
+        return parts.begin_upload(self._client, bucket, key, path, headers, options, size, self.options.part_size)
 
     def _refuse_no_versions(self) -> None:
         if not self.options.versioned:

@@ -349,6 +349,9 @@ class _FaultyUpload(Upload):
         shown = _seen_by(met, body)
         self._driver._through(met, lambda: self._inner.put_part(number, shown))
 
+    def part_length(self, number: int) -> int:
+        return self._inner.part_length(number)
+
     def finish(self) -> ObjectInfo:
         return self._driver.around("finish", self._path, self._inner.finish)
 

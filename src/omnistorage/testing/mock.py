@@ -284,6 +284,9 @@ class _MockUpload(Upload):
         call = Call("put_part", {"path": self._path, "number": number}, read.data)
         self._mock._do(call, lambda: self._inner.put_part(number, read))
 
+    def part_length(self, number: int) -> int:
+        return self._inner.part_length(number)
+
     def finish(self) -> ObjectInfo:
         return self._mock._do(Call("finish", {"path": self._path}), self._inner.finish)
 

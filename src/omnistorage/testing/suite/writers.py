@@ -7,7 +7,7 @@ import warnings
 
 import pytest
 
-from omnistorage.core.errors import Closed, IsADirectory, StorageError
+from omnistorage.core.errors import Closed, IsADirectory, StorageError, Truncated
 from omnistorage.core.options import PutOptions
 from omnistorage.storage import Storage
 from omnistorage.testing.bodies import pattern
@@ -173,6 +173,19 @@ class Writers(Suite):
         writer.close()
         assert writer.closed
         assert keys(storage) == ["d/a"]
+
+    @pytest.mark.parametrize("size", [10, 9 << 20])
+    def test_writer_that_knows_its_size(self, storage: Storage, size: int) -> None:
+        """What was announced is stored; less or more is not, and what was there stays."""
+        data = pattern(size)
+        with storage.open_writer("a", size=size) as writer:
+            writer.write(data)
+        for other in (size - 1, size + 1):
+            with pytest.raises(Truncated), storage.open_writer("a", size=other) as writer:
+                writer.write(data[::-1])
+
+        assert storage.read_bytes("a") == data
+        assert list(storage.list()) == ["a"]
 
     def test_text_writer(self, storage: Storage) -> None:
         """Text is encoded as told, and stored on a clean close."""
