@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from base64 import b64encode
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import md5
 from typing import TYPE_CHECKING, Final
@@ -24,8 +25,13 @@ from omnistorage.core.streams import (
     read_exactly,
 )
 
+from ._s3digest import stream_checksum
+
 if TYPE_CHECKING:
     from hashlib import _Hash
+
+AT_HAND: Final = 32 << 20
+"""Bytes up to which a body is read into memory, so that what it is checked by is known before it is sent."""
 
 _PIECE: Final = 256 << 10
 
@@ -36,6 +42,31 @@ def with_md5(options: PutOptions, body: Body) -> PutOptions:
         return options
     with body.open() as stream:
         return msgspec.structs.replace(options, hashes={**options.hashes, **hash_stream(stream, ["md5"])})
+
+
+def proof_of(body: Body, kind: str, known: Mapping[str, str]) -> dict[str, str]:
+    """Return the header by which the service checks a body that is not in memory; none if that has to be read for it.
+
+    A file of this machine is read once more: what is damaged on the way is refused then, and replaces nothing.
+
+    Args:
+        body: The bytes.
+        kind: What they are checked by.
+        known: Hashes of them.
+    """
+    if kind == "md5" and "md5" in known:
+        return {"content-md5": b64encode(bytes.fromhex(known["md5"])).decode()}
+    if not body.local_path:
+        return {}
+    with body.open() as stream:
+        return stream_checksum(kind, stream)
+
+
+def at_hand(body: Body) -> bytes | memoryview:
+    """Return the bytes of a body, copied only if they are not in memory; raises as ``whole``."""
+    if not isinstance(body, BytesBody):
+        return whole(body)
+    return body.data if isinstance(body.data, bytes) else memoryview(body.data).cast("B")
 
 
 def whole(body: Body) -> bytes:
@@ -79,13 +110,13 @@ def wrong_size(size: int, count: int) -> Truncated:
 
 
 @contextmanager
-def spooled(body: Body, stream: ByteStream, first: bytes) -> Iterator[Body]:
+def spooled(body: Body, stream: ByteStream, first: bytes = b"") -> Iterator[Body]:
     """Write what ``first`` and a stream have to a temporary file, for services that must know how much comes."""
     from tempfile import NamedTemporaryFile
 
     with NamedTemporaryFile(prefix="omnistorage-") as file:
         file.write(first)
-        copy_stream(stream, file.write)
+        copy_stream(stream, file.write, size=None if body.size is None else body.size - len(first))
         file.flush()
         body.check()
         yield FileBody(file.name)

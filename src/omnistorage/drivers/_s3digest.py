@@ -7,9 +7,10 @@ from base64 import b64encode
 from collections.abc import Callable
 from functools import cache
 from hashlib import md5, sha256
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from omnistorage.core.errors import MissingExtra
+from omnistorage.core.streams import CHUNK, ByteStream
 
 from ._presets import Preset
 from ._s3options import Options
@@ -38,6 +39,36 @@ def checksum_headers(kind: str, data: Data, *, digest: bytes | None = None) -> d
     if kind == "sha256":
         return {"x-amz-checksum-sha256": b64encode(sha256(data).digest()).decode()}
     return {}
+
+
+def stream_checksum(kind: str, stream: ByteStream) -> dict[str, str]:
+    """Return the header by which the service checks the bytes of a stream, as ``checksum_headers`` does; read it."""
+    if kind not in _KINDS:
+        return {}
+    name, new = _KINDS[kind]
+    digest = new()
+    while data := stream.read(CHUNK):
+        digest.update(data)
+    return {name: b64encode(digest.digest()).decode()}
+
+
+class _Crc64:
+    """A running CRC64NVME."""
+
+    def __init__(self) -> None:
+        self._value = 0
+
+    def update(self, data: bytes) -> None:
+        self._value = _crc64(data, self._value)
+
+    def digest(self) -> bytes:
+        return self._value.to_bytes(8, "big")
+
+
+def _crc32c() -> Any:
+    import google_crc32c
+
+    return google_crc32c.Checksum()  # type: ignore[no-untyped-call]
 
 
 def part_hash(preset: Preset, options: Options) -> Callable[[], _Hash]:
@@ -69,9 +100,17 @@ def _md5() -> _Hash:
     return md5(usedforsecurity=False)
 
 
-def _crc64(data: Data) -> int:
+def _crc64(data: Data, before: int = 0) -> int:
     try:
         from awscrt import checksums
     except ModuleNotFoundError as exc:
         raise MissingExtra("s3: checksum=crc64nvme needs awscrt: pip install 'omnistorage[crc64]'") from exc
-    return int(checksums.crc64nvme(bytes(data)))
+    return int(checksums.crc64nvme(bytes(data), before))
+
+
+_KINDS: Final[dict[str, tuple[str, Callable[[], Any]]]] = {
+    "md5": ("content-md5", _md5),
+    "crc32c": ("x-amz-checksum-crc32c", _crc32c),
+    "crc64nvme": ("x-amz-checksum-crc64nvme", _Crc64),
+    "sha256": ("x-amz-checksum-sha256", sha256),
+}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from hashlib import md5
 from typing import Any, Final
 
 import msgspec
@@ -14,19 +13,17 @@ from omnistorage.core.address import Address
 from omnistorage.core.attributes import CONTENT_TYPE, MTIME
 from omnistorage.core.driver import Driver, Failures, GetResults, PutItem, PutResults
 from omnistorage.core.errors import (
-    AlreadyExists,
     InvalidPath,
     IsADirectory,
     NotEmpty,
     NotFound,
-    PreconditionFailed,
     Unsupported,
 )
 from omnistorage.core.features import Features
 from omnistorage.core.info import DIR, Form, ObjectInfo, Page, Usage
 from omnistorage.core.options import PutOptions, from_text
 from omnistorage.core.placed import Placed
-from omnistorage.core.streams import Body, ByteStream, Upload, read_exactly
+from omnistorage.core.streams import Body, ByteStream, Upload
 
 from . import _s3copy as copying
 from . import _s3links as links
@@ -35,7 +32,6 @@ from . import _s3together as together
 from . import _s3unfinished as unfinished
 from . import _s3upload as parts
 from . import _s3versions as versioning
-from ._s3bodies import CheckedStream, spooled, whole, with_md5
 from ._s3client import Client
 from ._s3delete import delete_all
 from ._s3keys import MAX_KEY, refuse_no_key, refuse_unlisted
@@ -43,12 +39,11 @@ from ._s3metadata import (
     TAGGING,
     all_metadata,
     changed_headers,
-    condition_of,
     headers_for,
     info_of,
-    stored_info,
 )
 from ._s3options import Options, same_service
+from ._s3put import Puts
 from ._s3stream import range_header, stream_of
 
 __all__ = ["DRIVER", "Options", "S3Driver"]
@@ -83,6 +78,7 @@ class S3Driver(Driver):
     def __init__(self, options: Options | None = None) -> None:
         super().__init__(options)
         self._client = client = Client(self.options)
+        self._puts = Puts(client, self.options)
         self._bucket: str = self.options.bucket
         self.many = together.SMALL
         self._page = max(1, min(self.options.list_chunk, 1000))
@@ -152,17 +148,7 @@ class S3Driver(Driver):
     def put(self, path: str, body: Body, options: PutOptions) -> ObjectInfo:
         bucket, key = self._object(path)
         headers = self._new_headers(key, options)
-        size = body.size
-        if size is None:
-            return self._put_unsized(bucket, key, path, body, headers, options)
-        if size <= self.options.part_size:
-            return self._put_data(bucket, key, path, whole(body), headers, options)
-        # By one request, where a condition has to hold: few services know one at the end of an upload.
-        # So does whatever gets an ETag that says nothing of its bytes: parts have checksums of their own.
-        at_once = size <= self.options.upload_cutoff and self._client.etag_is_md5
-        if condition_of(options) or not self.features.upload or at_once:
-            return self._put_stream(bucket, key, path, body, size, headers, options)
-        return self._put_parts(bucket, key, path, body, size, headers, options)
+        return self._puts.put((bucket, key), path, body, headers, options)
 
     def delete(self, path: str) -> None:
         bucket, key = self._object(path)
@@ -246,7 +232,7 @@ class S3Driver(Driver):
         bucket, key = self._object(path)
         if options.if_match is not None:
             raise Unsupported("a condition on what is replaced holds for an object that is sent as a whole")
-        return self._begin(bucket, key, path, self._new_headers(key, options), options, size)
+        return self._puts.begin((bucket, key), path, self._new_headers(key, options), options, size)
 
     def resume_upload(self, path: str, token: str, options: PutOptions) -> Upload:
         bucket, key = self._object(path)
@@ -363,57 +349,6 @@ class S3Driver(Driver):
         mtime_ns = time.time_ns() if options.mtime_ns is None else options.mtime_ns
         return {**self._client.write_headers(), **headers_for(options, mtime_ns)}
 
-    def _put_data(
-        self, bucket: str, key: str, path: str, data: bytes, headers: dict[str, str], options: PutOptions
-    ) -> ObjectInfo:
-        digest = md5(data, usedforsecurity=False)
-        sent = {**headers, **self._client.checksum_headers(data, digest=digest.digest())}
-        found = self._store(bucket, key, sent, data, options)
-        parts.refuse_other(found.get("etag", ""), digest, self._client, found)
-        return stored_info(path, len(data), headers, found, etag_is_md5=self._client.etag_is_md5)
-
-    def _put_stream(
-        self, bucket: str, key: str, path: str, body: Body, size: int, headers: dict[str, str], options: PutOptions
-    ) -> ObjectInfo:
-        opened: list[CheckedStream] = []
-
-        def stream() -> ByteStream:
-            opened.append(CheckedStream(body, size))
-            return opened[-1]
-
-        found = self._store(bucket, key, {**headers, "content-length": str(size)}, stream, options)
-        parts.refuse_other(found.get("etag", ""), opened[-1].digest, self._client, found)
-        return stored_info(path, size, headers, found, etag_is_md5=self._client.etag_is_md5)
-
-    def _put_unsized(
-        self, bucket: str, key: str, path: str, body: Body, headers: dict[str, str], options: PutOptions
-    ) -> ObjectInfo:
-        with body.open() as stream:
-            first = read_exactly(stream, self.options.part_size)
-            if len(first) < self.options.part_size:
-                body.check()
-                return self._put_data(bucket, key, path, first, headers, options)
-            if not self.features.upload or options.if_match is not None:
-                with spooled(body, stream, first) as sized:
-                    return self.put(path, sized, options)
-            upload = self._begin(bucket, key, path, headers, options, None)
-            with upload.undone_on_failure():
-                return upload.fill(body, stream, first)
-
-    def _put_parts(
-        self, bucket: str, key: str, path: str, body: Body, size: int, headers: dict[str, str], options: PutOptions
-    ) -> ObjectInfo:
-        if self.options.upload_md5:
-            options = with_md5(options, body)
-        upload = self._begin(bucket, key, path, headers, options, size)
-        with upload.undone_on_failure(), body.open() as stream:
-            return upload.fill(body, stream, b"", size)
-
-    def _begin(
-        self, bucket: str, key: str, path: str, headers: dict[str, str], options: PutOptions, size: int | None
-    ) -> parts.S3Upload:
-        return parts.begin_upload(self._client, bucket, key, path, headers, options, size, self.options.part_size)
-
     def _refuse_no_versions(self) -> None:
         if not self.options.versioned:
             raise Unsupported("say versioned=true if the bucket keeps versions")
@@ -421,21 +356,6 @@ class S3Driver(Driver):
     def _refuse_no_parts(self) -> None:
         if not self.features.upload:
             raise Unsupported("this service takes no object in parts")
-
-    def _store(
-        self, bucket: str, key: str, headers: dict[str, str], data: Any, options: PutOptions
-    ) -> Mapping[str, str]:
-        sent = {**headers, **condition_of(options, self._client.preset.if_match)}
-        try:
-            return self._client.request("PUT", bucket, key, headers=sent, body=data, unsigned=True).headers
-        except PreconditionFailed as exc:
-            if not options.if_absent:
-                raise
-            raise AlreadyExists(exc.message, request_id=exc.request_id) from exc
-        except NotFound as exc:
-            if options.if_match is None or "NoSuchBucket" in exc.message:
-                raise
-            raise PreconditionFailed("there is no such object any more", request_id=exc.request_id) from exc
 
 
 DRIVER = S3Driver
