@@ -162,6 +162,17 @@ def test_restored_version_has_its_tags(localstack: Server) -> None:
         assert driver.metadata("a")["x-amz-tagging"] == "team=blue"
 
 
+@pytest.mark.parametrize("kind", ["radosgw", "moto", "localstack"])
+def test_versions_of_keys_with_blanks(request: pytest.FixtureRequest, kind: str) -> None:
+    """Blanks at an end are letters like any other."""
+    with Storage(fresh_bucket(request.getfixturevalue(kind), versioned=True)) as storage:
+        for key in ("a ", " a", "a\t", "a  b"):
+            storage.write_bytes(key, b"1")
+            storage.write_bytes(key, b"22")
+
+            assert [info.size for info in storage.versions(key)] == [2, 1]
+
+
 def test_version_with_a_name_that_is_none(radosgw: Server) -> None:
     """Whatever stands in the place of a version's name, an object that is not there is not found."""
     with Storage(fresh_bucket(radosgw, versioned=True)) as storage:
@@ -195,6 +206,15 @@ def test_tags_are_metadata(storage: Storage, driver: S3Driver) -> None:
     assert (kept["x-amz-tagging"], kept["k"]) == (put["x-amz-tagging"], "w")
     assert driver.metadata("b")["x-amz-tagging"] == put["x-amz-tagging"]
     assert changed["x-amz-tagging"] == "team=red"
+
+
+def test_tags_keep_their_blanks(storage: Storage, driver: S3Driver) -> None:
+    """A change of something else leaves the blanks at the ends of a tag where they are."""
+    tags = {"x-amz-tagging": "note=%20a%20&plus=%2B"}
+    driver.put("a", BytesBody(b"x"), PutOptions(metadata=tags, attributes=True))
+    storage.set_modified("a", 5)
+
+    assert driver.metadata("a")["x-amz-tagging"] == tags["x-amz-tagging"]
 
 
 @pytest.mark.parametrize("size", [1, 6 << 20], ids=["whole", "parts"])

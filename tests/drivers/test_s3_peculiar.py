@@ -94,6 +94,27 @@ def test_requests_are_few(driver: S3Driver, storage: Storage, monkeypatch: pytes
     assert cost(lambda: storage.delete_many([f"d/{n:04}" for n in range(1001)])) == ["POST", "POST"]
 
 
+def test_many_long_keys_are_deleted(storage: Storage, driver: S3Driver, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What names a thousand keys is not longer than a service reads, also where XML makes several letters of one."""
+    keys = [f"{'&' * 1000}{n:04}" for n in range(1000)]
+    for key in (keys[0], keys[999]):
+        storage.write_bytes(key, b"x")
+    counted = Counted(driver, monkeypatch)
+    failures = storage.delete_many(keys)
+
+    assert set(failures) == {None}
+    assert counted.sent == ["POST"] * 5
+    assert list(storage.list()) == []
+
+
+def test_etag_may_have_its_quotes(storage: Storage) -> None:
+    """Other programs tell an ETag with the quotes that HTTP gives it."""
+    info = storage.write_bytes("a", b"1")
+    storage.replace("a", b"2", etag=f'"{info.etag}"')
+
+    assert storage.read_bytes("a") == b"2"
+
+
 def test_stream_tells_what_it_reads(storage: Storage, driver: S3Driver) -> None:
     """An open stream says which version it has, and how long the whole object is."""
     info = storage.write_bytes("a", b"0123456789", modified=1_600_000_000_123_456_789)

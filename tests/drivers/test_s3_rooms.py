@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import omnistorage
@@ -27,6 +27,7 @@ from omnistorage.core.streams import BytesBody
 from omnistorage.drivers import _s3metadata as metadata
 from omnistorage.drivers import _s3xml as xml
 from omnistorage.drivers._s3bodies import CheckedStream
+from omnistorage.drivers._s3delete import failures_in
 from omnistorage.drivers._s3errors import error_of, failure_of
 from omnistorage.drivers.s3 import Options, S3Driver
 from omnistorage.testing.bodies import LyingBody
@@ -91,6 +92,25 @@ def test_deletion_survives_its_parser() -> None:
     assert not xml.fits_xml("a\ufffe")
 
 
+@pytest.mark.parametrize(
+    ("told", "failed"),
+    [
+        ("", []),
+        ("<Error><Key>a</Key><Code>AccessDenied</Code></Error>", ["a"]),
+        ("<Error><Key>a</Key><Code>NoSuchKey</Code></Error>", []),
+        # As a parser gives it back, or a service that writes it without a reference.
+        ("<Error><Key>c\nd</Key><Code>AccessDenied</Code></Error>", ["c\rd"]),
+        ("<Error><Code>AccessDenied</Code></Error>", ["a", "b ", "c\rd"]),
+        ("<Error><Key>other</Key><Code>AccessDenied</Code></Error>", ["a", "b ", "c\rd"]),
+    ],
+)
+def test_no_failure_of_a_deletion_is_lost(told: str, failed: list[str]) -> None:
+    """Whatever name an error has, nothing counts as deleted that may still be there."""
+    root = xml.tree(f"<DeleteResult>{told}</DeleteResult>".encode())
+
+    assert list(failures_in(root, "b", ["a", "b ", "c\rd"], None)) == failed
+
+
 @given(st.integers(-(10**19), 10**19))
 def test_times_come_back(time_ns: int) -> None:
     """Nanoseconds survive the header, before 1970, too."""
@@ -114,6 +134,7 @@ def test_times_that_are_none(text: str) -> None:
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))
+@example("x =?utf-8?q?a?= y")
 def test_metadata_comes_back(value: str) -> None:
     """Any text survives a header, and none can bring a header of its own."""
     sent = metadata.encoded(value)

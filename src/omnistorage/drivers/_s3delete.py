@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import md5
 from itertools import groupby
+from typing import TYPE_CHECKING, Final
 
 from omnistorage.core.driver import Failures
 from omnistorage.core.errors import IsADirectory, StorageError
@@ -14,8 +15,14 @@ from ._s3client import Client
 from ._s3errors import Failure, error_of, failure_of
 from ._s3xml import deletion, fits_xml, text_of, tree
 
-_MOST = 1000
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
+_MOST: Final = 1000
 """Keys that one request may name."""
+
+_MOST_BYTES: Final = 1 << 20
+"""Bytes of keys that one request names: services bound what they read of it, and XML makes six letters of some."""
 
 _Placed = tuple[int, str, str]
 """Index, bucket and key."""
@@ -41,15 +48,27 @@ def delete_all(client: Client, place_of: Callable[[str], tuple[str, str]], paths
         except StorageError as exc:
             results[index] = exc
     for bucket, group in groupby(sorted(together, key=lambda one: one[1]), key=lambda one: one[1]):
-        several = list(group)
-        for begin in range(0, len(several), _MOST):
-            _delete_batch(client, bucket, several[begin : begin + _MOST], results)
+        for batch in _batches(list(group)):
+            _delete_batch(client, bucket, batch, results)
     for index, result in enumerate(results):
         if result is not None:
             result.op = result.op or "delete"
             result.path = result.path or paths[index]
             result.scheme = result.scheme or "s3"
     return results
+
+
+def _batches(wanted: list[_Placed]) -> Iterator[list[_Placed]]:
+    batch: list[_Placed] = []
+    left = _MOST_BYTES
+    for one in wanted:
+        size = len(deletion([one[2]]))
+        if len(batch) == _MOST or (batch and size > left):
+            yield batch
+            batch, left = [], _MOST_BYTES
+        batch.append(one)
+        left -= size
+    yield batch
 
 
 def _delete_batch(client: Client, bucket: str, batch: list[_Placed], results: Failures) -> None:
@@ -69,13 +88,31 @@ def _delete_batch(client: Client, bucket: str, batch: list[_Placed], results: Fa
         for index, _, _ in batch:
             results[index] = type(exc)(exc.message, request_id=exc.request_id)
         return
-    failed: dict[str, StorageError] = {}
+    failed = failures_in(root, bucket, [key for _, _, key in batch], answer.headers.get("x-amz-request-id"))
+    for index, _, key in batch:
+        results[index] = failed.get(key)
+
+
+def failures_in(root: Element, bucket: str, keys: Sequence[str], request_id: str | None) -> dict[str, StorageError]:
+    """Return what an answer says of the ``keys`` that were not deleted.
+
+    An error without a key, or with one that nobody named, counts for all of which nothing else is said: which of
+    them is still there is not known.
+    """
+    told: dict[str, StorageError] = {}
     for node in root.iterfind("Error"):
         code = text_of(node, "Code")
         if code not in ("NoSuchKey", "NoSuchVersion"):
-            failure = Failure(200, code, text_of(node, "Message"), "", answer.headers.get("x-amz-request-id"))
-            failed[node.findtext("Key") or ""] = error_of(failure, bucket)
-    if failed:
-        for index, _, key in batch:
-            if key in failed:
-                results[index] = failed[key]
+            failure = Failure(200, code, text_of(node, "Message"), "", request_id)
+            told[_as_parsed(node.findtext("Key") or "")] = error_of(failure, bucket)
+    if not told:
+        return {}
+    known = {key: _as_parsed(key) for key in keys}
+    stray = next((told[name] for name in told.keys() - set(known.values())), None)
+    found = {key: told.get(name, stray) for key, name in known.items()}
+    return {key: error for key, error in found.items() if error is not None}
+
+
+def _as_parsed(key: str) -> str:
+    """Return a key as it may come back: where it has a carriage return, a parser of XML makes a line end of that."""
+    return key.replace("\r\n", "\n").replace("\r", "\n")

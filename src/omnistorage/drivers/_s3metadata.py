@@ -34,7 +34,7 @@ SYSTEM_HEADERS: Final = ("cache-control", "content-disposition", "content-encodi
 _SSE = "x-amz-server-side-encryption"
 _MD5 = re.compile(r"[0-9a-f]{32}")
 _WORD = re.compile(r"=\?([\w-]+)\?([bBqQ])\?([^?]*)\?=")
-_PLAIN = re.compile(r"(?!=\?)[!-~]+(?: [!-~]+)*")
+_PLAIN = re.compile(r"(?!.*=\?)[!-~]+(?: [!-~]+)*")
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
 _MONTHS = {"JanFebMarAprMayJunJulAugSepOctNovDec"[n : n + 3]: n // 3 + 1 for n in range(0, 36, 3)}
 
@@ -86,7 +86,9 @@ def condition_of(options: PutOptions, how: str = "quoted") -> dict[str, str]:
         return {"if-none-match": "*"}
     if options.if_match is None:
         return {}
-    return {"if-match": options.if_match if how == "bare" else f'"{options.if_match}"'}
+    # As others give them, ETags have quotes.
+    etag = options.if_match.strip('"')
+    return {"if-match": etag if how == "bare" else f'"{etag}"'}
 
 
 def _add_metadata(headers: dict[str, str], metadata: Mapping[str, str], attributes: bool) -> None:

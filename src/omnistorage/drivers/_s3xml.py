@@ -144,7 +144,7 @@ def versions(data: bytes) -> Listing:
     encoded = root.find("EncodingType") is not None
     entries = [
         Entry(
-            _decoded(text_of(node, "Key"), encoded),
+            _decoded(node.findtext("Key") or "", encoded),
             int(text_of(node, "Size") or 0),
             text_of(node, "ETag").strip('"'),
             text_of(node, "LastModified"),
@@ -183,7 +183,7 @@ def parts(data: bytes) -> tuple[list[tuple[int, int, str]], dict[str, str] | Non
 def tagging(data: bytes) -> str:
     """Read the answer to GetObjectTagging: the tags as a header names them."""
     # Sorted: services give them in any order.
-    tags = sorted((text_of(node, "Key"), text_of(node, "Value")) for node in tree(data).iter("Tag"))
+    tags = sorted((node.findtext("Key") or "", node.findtext("Value") or "") for node in tree(data).iter("Tag"))
     return urlencode(tags, quote_via=quote)
 
 
