@@ -160,6 +160,30 @@ def test_sync_after_rclone_does_nothing(storage: Storage, rclone: Rclone, tmp_pa
     assert rclone("check", ours, "{}/ours", "--combined", "-").count("=") == 3
 
 
+NAMES = ("a.html", "B.TXT", "c.json", "d.unknown", "e", "f.tar.gz", "g.gz", "h.js", ".css", "i.jpg", "k.svg", "l.csv")
+
+
+def test_types_are_those_of_rclone(storage: Storage, rclone: Rclone, tmp_path: Path) -> None:
+    """What no source tells follows from the name, so that a site that is copied by either is served alike."""
+    for name in NAMES:
+        (tmp_path / name).write_text(name)
+    rclone("copy", tmp_path, "{}/theirs")
+    with Storage(S3Driver(storage.driver.options), partial(Prefix, prefix="ours")) as remote:
+        with omnistorage.open(tmp_path) as local:
+            sync(local, remote)
+        remote.write_bytes("put.html", b"x")
+        with remote.open_writer("written.html") as writer:
+            writer.write(pattern(6 << 20))
+        remote.write_bytes("said.html", b"x", content_type="text/x-special")
+
+    ours = {name: storage.stat(f"ours/{name}").content_type for name in NAMES}
+    theirs = {name: storage.stat(f"theirs/{name}").content_type for name in NAMES}
+    others = [storage.stat(f"ours/{name}.html").content_type for name in ("put", "written", "said")]
+
+    assert ours == theirs
+    assert others == ["text/html; charset=utf-8", "text/html; charset=utf-8", "text/x-special"]
+
+
 # -- boto3 ---------------------------------------------------------------------------------------------------
 
 

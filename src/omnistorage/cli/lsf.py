@@ -121,7 +121,7 @@ def _column(letter: str, hashing: Hashing, head: str, tail: str, time_format: st
         case "h":
             return lambda info: "".join(hashing.of(info).values()) if info.kind is FILE else ""
         case "m":
-            from ._mime import mime_type
+            from omnistorage.core.mime import mime_type
 
             return mime_type
         case "M":

@@ -104,7 +104,8 @@ def _hash_names(storage: Storage, every: bool, wanted: tuple[str, ...]) -> list[
 def _rows(
     hashing: Hashing, no_modtime: bool, no_mimetype: bool, metadata: bool
 ) -> Callable[[list[ObjectInfo]], list[Row]]:
-    from ._mime import mime_type
+    from omnistorage.core.mime import mime_type
+
     from ._times import formatter
 
     if metadata:

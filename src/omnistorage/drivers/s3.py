@@ -21,6 +21,7 @@ from omnistorage.core.errors import (
 )
 from omnistorage.core.features import Features
 from omnistorage.core.info import DIR, Form, ObjectInfo, Page, Usage
+from omnistorage.core.mime import type_of_name
 from omnistorage.core.options import PutOptions, from_text
 from omnistorage.core.placed import Placed
 from omnistorage.core.streams import Body, ByteStream, Upload
@@ -347,7 +348,9 @@ class S3Driver(Driver):
             raise Unsupported("this service cannot refuse to replace without a race")
         # Always a time of our own: that of the service has seconds only, and is not in its answer.
         mtime_ns = time.time_ns() if options.mtime_ns is None else options.mtime_ns
-        return {**self._client.write_headers(), **headers_for(options, mtime_ns)}
+        # Whoever serves it as a page wants to know what it is; without a type, services call all of it bytes.
+        kind = {"content-type": type_of_name(key.rpartition("/")[2])}
+        return {**kind, **self._client.write_headers(), **headers_for(options, mtime_ns)}
 
     def _refuse_no_versions(self) -> None:
         if not self.options.versioned:
