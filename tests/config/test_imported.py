@@ -172,6 +172,16 @@ def test_settings_without_a_counterpart() -> None:
     assert set(made.needless) == {"list_version", "no_check_bucket"}
 
 
+def test_places_and_sizes_of_s3() -> None:
+    """Where buckets are made, and up to which size an object is copied at once, is what it was."""
+    made = _s3(f"{KEYS}region = eu-west-1\nlocation_constraint = EU\ncopy_cutoff = 1Gi\n")
+    same = _s3(f"{KEYS}region = eu-west-1\nlocation_constraint = eu-west-1\n")
+
+    assert (made.options["location_constraint"], made.options["copy_cutoff"]) == ("EU", 1 << 30)
+    assert "location_constraint" not in same.options
+    assert made.left_out == same.left_out == ()
+
+
 def test_tables_know_rclones_settings() -> None:
     """What the tables speak of exists in rclone, and ``false`` is silent only where it is what rclone does anyway."""
     special = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 
 import msgspec
@@ -16,7 +17,7 @@ from omnistorage.storage import Storage
 from omnistorage.testing.bodies import pattern
 from s3_scenes import fresh_bucket, settings
 from servers import Server
-from servers.faults import Answer, Faults
+from servers.faults import Answer, Delay, Faults, slow_down
 
 WHEN = 1_600_000_001_123_456_789
 DATA = pattern(12 << 20)
@@ -70,6 +71,77 @@ def test_large_copy_goes_by_parts(faults: Faults, driver: S3Driver, monkeypatch:
     assert storage.read_bytes("e") == DATA
     assert storage.stat("e").mtime_ns == WHEN
     assert (told["colour"], told["content-type"]) == ("bl\u00e4u", "text/x-special")
+
+
+def test_cutoff_is_an_option(faults: Faults, radosgw: Server) -> None:
+    """What is larger than the user wants to be copied by one request goes by parts of that size, and only that."""
+    bucket = fresh_bucket(radosgw).options.bucket
+    driver = S3Driver(Options(**settings(faults.server, provider="ceph", bucket=bucket, copy_cutoff=5 << 20)))
+    driver.put("a", BytesBody(DATA), OPTIONS)
+    driver.put("small", BytesBody(DATA[: 5 << 20]), OPTIONS)
+    with Storage(driver) as storage:
+        storage.copy("small", "b")
+        none = parts_of(faults)
+        storage.copy("a", "c")
+        copied = parts_of(faults)
+        storage.set_modified("c", 7)
+
+        assert (none, copied, parts_of(faults)) == (0, 3, 6)
+        assert storage.read_bytes("b") == DATA[: 5 << 20]
+        assert storage.read_bytes("c") == DATA
+        assert (storage.stat("b").mtime_ns, storage.stat("c").mtime_ns) == (WHEN, 7)
+
+
+def test_part_that_fails_for_the_moment_is_copied_again(
+    faults: Faults, driver: S3Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And no other: what was copied of a large object is not copied once more."""
+    monkeypatch.setattr("omnistorage.drivers._s3copy.STEP", 5 << 20)
+    monkeypatch.setattr("omnistorage.drivers._s3copy._WAITS", (0.01, 0.01))
+    refuse_whole(faults)
+    faults.add(slow_down(), "partNumber=2", times=2)
+    driver.copy("d/a b", "e")
+
+    assert parts_of(faults) == 5
+    assert Storage(driver).read_bytes("e") == DATA
+
+
+def test_parts_of_two_objects_are_none(
+    faults: Faults, driver: S3Driver, radosgw: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A source that is replaced while its parts are copied makes no mixture, though no condition is minded there."""
+    monkeypatch.setattr("omnistorage.drivers._s3copy.STEP", 5 << 20)
+    refuse_whole(faults)
+    faults.add(Delay(1.0), "partNumber=3")
+    direct = S3Driver(Options(**settings(radosgw, bucket=driver.options.bucket)))
+    writer = threading.Timer(0.5, direct.put, ("d/a b", BytesBody(DATA[::-1]), PutOptions()))
+    writer.start()
+    with pytest.raises(SourceChanged):
+        driver.copy("d/a b", "e")
+    writer.join()
+    with Storage(driver) as storage:
+        assert list(storage.list()) == ["d/a b"]
+        assert list(unfinished(driver._client, driver.options.bucket, "")) == []
+
+
+@pytest.mark.parametrize("chosen", ["", "GLACIER"])
+def test_class_does_not_depend_on_the_size(moto: Server, chosen: str) -> None:
+    """By parts as by one request, a copy is kept as the options say, or as the bucket does; a change leaves it."""
+    source = fresh_bucket(moto, storage_class="STANDARD_IA")
+    for path, size in (("small", 1), ("large", 12 << 20)):
+        source.put(path, BytesBody(DATA[:size]), OPTIONS)
+    driver = S3Driver(
+        Options(**settings(moto, bucket=source.options.bucket, copy_cutoff=6 << 20, storage_class=chosen))
+    )
+    for path in ("small", "large"):
+        driver.copy(path, f"{path}-copy")
+        source.set_modified(path, 7)
+    heads = {info.path: driver._head(source.options.bucket, info.path) or {} for info in driver.list("").infos}
+    kept = {path: head.get("x-amz-storage-class", "") for path, head in heads.items()}
+
+    assert kept == {
+        "small": "STANDARD_IA", "small-copy": chosen, "large": "STANDARD_IA", "large-copy": chosen,
+    }  # fmt: skip
 
 
 def test_large_object_gets_another_time(faults: Faults, driver: S3Driver, monkeypatch: pytest.MonkeyPatch) -> None:

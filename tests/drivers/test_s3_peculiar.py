@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import secrets
 import time
 from base64 import b64encode
 from collections.abc import Iterator
@@ -34,6 +35,7 @@ from omnistorage.storage import Storage
 from omnistorage.testing.bodies import BrokenBody, ChangedBody, Dribble, LyingBody, pattern
 from s3_scenes import fresh_bucket, service, settings
 from servers import Server, running
+from servers.clients import client
 
 
 @pytest.fixture
@@ -345,6 +347,21 @@ def test_markers_of_directories(storage: Storage) -> None:
     assert [(info.path, info.kind) for info in storage.scan("d", recursive=False)] == [("d/a", FILE), ("d/e", DIR)]
     assert list(storage.scan("d/e")) == []
     assert storage.stat("d/e").kind is DIR
+
+
+@pytest.mark.parametrize("kind", ["moto", "localstack"])
+def test_buckets_are_made_in_their_region(request: pytest.FixtureRequest, kind: str) -> None:
+    """Also where nobody knows that the service wants to hear of it, or where it has another name for it."""
+    server: Server = request.getfixturevalue(kind)
+    made = []
+    for options in ({"region": "eu-west-1"}, {"location_constraint": "eu-central-1"}):
+        bucket = f"located-{secrets.token_hex(4)}"
+        with service(server, **options) as buckets:
+            buckets.mkdir(bucket)
+            buckets.mkdir(bucket)
+        made.append(client(server).get_bucket_location(Bucket=bucket)["LocationConstraint"])
+
+    assert made == ["eu-west-1", "eu-central-1"]
 
 
 def test_buckets_are_directories(radosgw: Server) -> None:

@@ -228,6 +228,8 @@ TYPES: Final[Mapping[str, _Type]] = {
             "sse_customer_key_base64": ("sse_customer_key", str),
             "chunk_size": ("part_size", _size),
             "upload_cutoff": ("upload_cutoff", _size),
+            "copy_cutoff": ("copy_cutoff", _size),
+            "location_constraint": ("location_constraint", str),
             "disable_checksum": ("upload_md5", _opposite),
             "list_chunk": ("list_chunk", int),
         },

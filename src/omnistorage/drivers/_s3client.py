@@ -251,6 +251,17 @@ class Client:
         """Return what makes the hash by which the bytes of a part are proven: SHA-256, or MD5."""
         return part_hash(self.preset, self._options)
 
+    @property
+    def copy_cutoff(self) -> int:
+        """Bytes up to which an object is copied by one request."""
+        most = self.preset.max_copy
+        return min(self._options.copy_cutoff or most, most)
+
+    @property
+    def location(self) -> str:
+        """Where buckets are to be made; empty leaves it to the region."""
+        return self._options.location_constraint
+
     def region_of(self, bucket: str) -> str:
         """Return the region in which a bucket is thought to be."""
         return self._regions.get(bucket, self._region) or "us-east-1"

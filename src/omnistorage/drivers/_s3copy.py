@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import time
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from hashlib import md5
+from typing import Final
 
 from omnistorage.core.errors import AlreadyExists, PreconditionFailed, SourceChanged, StorageError, Unsupported
 from omnistorage.core.info import FILE, ObjectInfo
 
 from ._s3client import Client
-from ._s3metadata import changed_headers, info_of, is_md5, md5_header, refuse_unsealed, version_of
+from ._s3metadata import PLACED, changed_headers, info_of, is_md5, md5_header, refuse_unsealed, version_of
 from ._s3upload import S3Upload, begin, part_size_for
 from ._s3xml import NAMESPACE, escaped, tagging, tagging_body, text_of, tree
 from ._sigv4 import quote_key
 
 STEP = 512 << 20
 """Bytes of a part that is copied at least: nothing travels through us, so that large parts cost no memory."""
+
+_SIDE_BY_SIDE: Final = 4
+"""Parts that are copied at a time."""
+
+_WAITS: Final = (0.5, 1.0, 2.0, 4.0)
+"""Seconds before a part is tried again."""
 
 Place = tuple[str, str]
 """Bucket and key."""
@@ -40,6 +48,11 @@ def copy(
         SourceChanged: It does not have the ``etag`` any more.
     """
     refuse_no_copy(client)
+    query = (("versionId", version),) if version else ()
+    if client.copy_cutoff < client.preset.max_copy:
+        head = client.request("HEAD", *source, query, headers=client.key_headers).headers
+        if int(head.get("content-length", "0")) > client.copy_cutoff:
+            return _large(client, source, target, path, head, part_size, version, etag)
     headers = {**client.write_headers(), **_source_key(client), "x-amz-copy-source": _named(source, version)}
     if etag is not None:
         headers["x-amz-copy-source-if-match"] = f'"{etag}"'
@@ -52,17 +65,13 @@ def copy(
         # There is no code for "too large": whether it is that is asked only then.
         if not _may_be_size(exc):
             raise
-        query = (("versionId", version),) if version else ()
         head = client.request("HEAD", *source, query, headers=client.key_headers).headers
-        headers = changed_headers(head, None, None)
         if int(head.get("content-length", "0")) <= client.preset.max_copy:
             if version is None or source != target:
                 raise
             # One service copies no object onto itself that is to stay as it is, whichever version is named.
-            return replace(client, source, path, head, headers, part_size, version)
-        if etag is not None and head.get("etag", "").strip('"') != etag:
-            raise SourceChanged("the object was replaced meanwhile") from exc
-        return _by_parts(client, source, target, path, head, headers, part_size, version)
+            return replace(client, source, path, head, changed_headers(head, None, None), part_size, version)
+        return _large(client, source, target, path, head, part_size, version, etag)
     refuse_unsealed(client.key_headers, answer.headers)
     copied = _etag_in(data)
     if etag and copied and copied != etag and client.etag_is_md5 and is_md5(etag) and is_md5(copied):
@@ -95,8 +104,8 @@ def replace(
         SourceChanged: It was replaced since ``head`` was asked for.
     """
     refuse_no_copy(client)
-    if int(head.get("content-length", "0")) > client.preset.max_copy:
-        return _by_parts(client, place, place, path, head, headers, part_size, version)
+    if int(head.get("content-length", "0")) > client.copy_cutoff:
+        return _by_parts(client, place, place, path, head, {**client.write_headers(), **headers}, part_size, version)
     sent = {
         **client.write_headers(),
         **_source_key(client),
@@ -130,20 +139,50 @@ def refuse_no_copy(client: Client) -> None:
 
 
 def make_bucket(client: Client, bucket: str) -> None:
-    """Make a bucket in the region of the client; one of our own is fine."""
-    region = client.region_of(bucket)
-    body = b""
+    """Make a bucket where the options say, or in the region of the client; one of our own is fine."""
+    region, place = client.region_of(bucket), client.location
     # The first region of all has no name here.
-    if region != "us-east-1" and client.preset.name == "aws":
-        body = (
-            f'<CreateBucketConfiguration xmlns="{NAMESPACE}"><LocationConstraint>{escaped(region)}'
-            "</LocationConstraint></CreateBucketConfiguration>"
-        ).encode()
+    if not place and region != "us-east-1" and client.preset.name == "aws":
+        place = region
     try:
-        client.request("PUT", bucket, body=body or None)
+        try:
+            client.request("PUT", bucket, body=_located(place))
+        except StorageError as exc:
+            # Others call their regions what they like, also when a bucket is made; who wants to hear it says so.
+            if place or "IllegalLocationConstraint" not in exc.message:
+                raise
+            client.request("PUT", bucket, body=_located(region))
     except AlreadyExists as exc:
         if "BucketAlreadyOwnedByYou" not in exc.message:
             raise
+
+
+def _located(place: str) -> bytes | None:
+    if not place:
+        return None
+    return (
+        f'<CreateBucketConfiguration xmlns="{NAMESPACE}"><LocationConstraint>{escaped(place)}'
+        "</LocationConstraint></CreateBucketConfiguration>"
+    ).encode()
+
+
+def _large(
+    client: Client,
+    source: Place,
+    target: Place,
+    path: str,
+    head: Mapping[str, str],
+    part_size: int,
+    version: str | None,
+    etag: str | None,
+) -> ObjectInfo:
+    """Copy by parts what is too large for one request, with what ``copy`` gives to an object."""
+    if etag is not None and head.get("etag", "").strip('"') != etag:
+        raise SourceChanged("the object was replaced meanwhile")
+    headers = changed_headers(head, None, None)
+    # As by one request: these follow from the options and from the bucket, not from the source.
+    own = {name: value for name, value in headers.items() if name not in PLACED}
+    return _by_parts(client, source, target, path, head, {**own, **client.write_headers()}, part_size, version)
 
 
 def _by_parts(
@@ -156,23 +195,53 @@ def _by_parts(
     part_size: int,
     version: str | None = None,
 ) -> ObjectInfo:
+    from concurrent.futures import ThreadPoolExecutor
+
     if client.preset.no_part_copy or client.preset.no_multipart:
         raise Unsupported("larger than this service copies")
     size = int(head["content-length"])
-    step = part_size_for(client, max(part_size, STEP), size)
+    step = part_size_for(client, max(part_size, min(STEP, client.copy_cutoff)), size)
     tags = tags_of(client, source, head, version)
     kept = {"x-amz-tagging": tags} if tags else {}
     info = info_of(path, head, etag_is_md5=client.etag_is_md5)
     kept |= md5_header(info.hashes)
-    upload_id = begin(client, *target, {**client.write_headers(), **kept, **headers})
+    upload_id = begin(client, *target, {**kept, **headers})
     upload = S3Upload(client, *target, path, upload_id, step, mtime_ns=info.mtime_ns)
     given = {**client.key_headers, **_source_key(client)}
     if etag := head.get("etag"):
         given["x-amz-copy-source-if-match"] = etag
-    with upload.undone_on_failure():
-        for number, offset in enumerate(range(0, size, step), 1):
-            upload.copy_part(number, _named(source, version), offset, min(size, offset + step), given)
+
+    def copy_part(number: int) -> None:
+        begin, end = (number - 1) * step, min(size, number * step)
+        _patiently(lambda: upload.copy_part(number, _named(source, version), begin, end, given))
+
+    with upload.undone_on_failure(), ThreadPoolExecutor(_SIDE_BY_SIDE, "omnistorage-copy") as pool:
+        try:
+            for done in [pool.submit(copy_part, number) for number in range(1, -(-size // step) + 1)]:
+                done.result()
+        except PreconditionFailed as exc:
+            raise SourceChanged("the object was replaced meanwhile", request_id=exc.request_id) from exc
+        finally:
+            pool.shutdown(cancel_futures=True)
+        query = (("versionId", version),) if version else ()
+        now = client.request("HEAD", *source, query, headers=client.key_headers).headers
+        if now.get("etag") != head.get("etag"):
+            # Not every service minds the condition, and parts of two objects are none.
+            raise SourceChanged("the object was replaced meanwhile")
         return upload.finish()
+
+
+def _patiently(call: Callable[[], object]) -> None:
+    """Repeat what failed for the moment: to begin with all parts anew would copy terabytes once more."""
+    for wait in _WAITS:
+        try:
+            call()
+            return
+        except StorageError as exc:
+            if not exc.retryable:
+                raise
+            time.sleep(max(wait, exc.retry_after or 0.0))
+    call()
 
 
 def tags_of(client: Client, place: Place, head: Mapping[str, str], version: str | None = None) -> str:

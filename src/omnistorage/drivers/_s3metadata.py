@@ -32,6 +32,9 @@ SYSTEM_HEADERS: Final = ("cache-control", "content-disposition", "content-encodi
 """Headers that are kept beside the bytes, and are metadata of the same name."""
 
 _SSE = "x-amz-server-side-encryption"
+PLACED: Final = frozenset({"x-amz-storage-class", _SSE, f"{_SSE}-aws-kms-key-id"})
+"""Headers that say how an object is kept, and not what it is."""
+
 _MD5 = re.compile(r"[0-9a-f]{32}")
 _WORD = re.compile(r"=\?([\w-]+)\?([bBqQ])\?([^?]*)\?=")
 _PLAIN = re.compile(r"(?!.*=\?)[!-~]+(?: [!-~]+)*")

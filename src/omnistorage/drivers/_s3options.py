@@ -20,6 +20,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             region and peculiarities. Empty means aws, or other where an endpoint is given.
         endpoint_url: Where the service is, if the preset does not say: https://host or http://host:port.
         region: Region of the bucket; asked for from the environment and the preset if empty.
+        location_constraint: Where buckets are made, if the service calls that otherwise than the region.
         account_id: The account, where the endpoint of a preset has it in its name (r2).
         access_key_id: The access key; from the environment or the shared configuration of AWS if empty.
         secret_access_key: The secret of the access key.
@@ -44,6 +45,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         requester_pays: We pay for requests to a bucket of somebody else.
         part_size: Bytes of a part of an upload; larger for objects of more than 10,000 of these.
         upload_cutoff: Bytes up to which an object is sent by one request, which lets its ETag be its MD5.
+        copy_cutoff: Bytes up to which an object is copied within the service by one request, larger ones by parts; 0
+            means as many as the service copies so. If it is less, each copy costs one more request.
         upload_md5: Read files of this machine that are sent in parts once more before, so that the MD5 of the whole
             can be kept beside the object. That of other sources is kept in any case, where they tell it.
         checksum: What is sent beside the bytes for the service to check them: md5, crc32c, crc64nvme (needs the extra
@@ -58,6 +61,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     provider: str = ""
     endpoint_url: str = ""
     region: str = ""
+    location_constraint: str = ""
     account_id: str = ""
     access_key_id: str = ""
     secret_access_key: str = ""
@@ -81,6 +85,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     requester_pays: bool = False
     part_size: int = 8 << 20
     upload_cutoff: int = 200 << 20
+    copy_cutoff: int = 0
     upload_md5: bool = False
     checksum: Literal["", "md5", "crc32c", "crc64nvme", "sha256", "none"] = ""
     etag_is_md5: bool | None = None
