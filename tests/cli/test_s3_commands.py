@@ -70,11 +70,13 @@ def test_link_for_a_form(run: Run, work: S3Driver) -> None:
         (("work:a", "--max-size", "1M"), 2, "--method POST"),
         (("work:a", "--method", "TRACE"), 2, "TRACE"),
         (("work:",), 1, "name an object"),
+        (("work:d",), 1, "only a directory"),
     ],
 )
 def test_bad_links(run: Run, work: S3Driver, args: tuple[str, ...], code: int, words: str) -> None:
     """What cannot be is one line, and no link."""
-    Storage(work).write_bytes("a", b"x")
+    for path in ("a", "d/b"):
+        Storage(work).write_bytes(path, b"x")
     ran = run("link", *args)
 
     assert (ran.code, ran.out) == (code, "")
@@ -178,3 +180,40 @@ def test_bucket_is_a_directory(run: Run, radosgw: Server, tmp_path: Path, monkey
     assert "not empty" in full.err
     assert f"{name}/" not in run("lsf", "work:").out.splitlines()
     assert run("rmdir", f"work:{name}").code == 1
+
+
+@pytest.mark.parametrize("verb", ["purge", "rmdirs"])
+def test_bucket_goes_as_a_directory_does(
+    verb: str, run: Run, radosgw: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bucket is removed with what is in it, and an empty one, but never with a directory in it."""
+    options = Options(**settings(radosgw))
+    monkeypatch.setenv("OMNISTORAGE_CONFIG", str(configured(tmp_path / "config.toml", work=options)))
+    name = f"purged-{secrets.token_hex(6)}"
+    run("mkdir", f"work:{name}")
+    dry = run(verb, "-n", f"work:{name}")
+    kept = f"{name}/" in run("lsf", "work:").out.splitlines()
+    empty = run(verb, f"work:{name}")
+    gone = f"{name}/" not in run("lsf", "work:").out.splitlines()
+    run("mkdir", f"work:{name}")
+    run("rcat", f"work:{name}/d/a", stdin=b"x")
+    folder = run(verb, f"work:{name}/d")
+    left = run("lsf", "-R", f"work:{name}")
+    run("rcat", f"work:{name}/d/e/a", stdin=b"x")
+    full = json.loads(run(verb, f"work:{name}", "--json").out)
+    stays = f"{name}/" in run("lsf", "work:").out.splitlines()
+
+    assert [ran.code for ran in (dry, empty, folder, left)] == [0] * 4
+    assert (kept, gone) == (True, True)
+    assert "/: not deleted" in dry.err
+    assert left.out == ("" if verb == "purge" else "d/\nd/a\n")
+    assert (full["deleted"], full["deleted_dirs"], stays) == ((1, 1, False) if verb == "purge" else (0, 0, True))
+
+
+def test_purge_of_what_is_no_bucket(run: Run, work: S3Driver) -> None:
+    """A directory that is not there is no success, and the bucket stays."""
+    missing = run("purge", "work:none")
+
+    assert missing.code == 1
+    assert "not found" in missing.err
+    assert run("lsf", "work:").code == 0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from omnistorage.core.errors import NotFound
+from omnistorage.core.errors import IsADirectory, NotFound
 
 from . import _flags, _places
 from ._exits import NO_OBJECT, Exit
@@ -52,9 +52,9 @@ def command(
         with _places.named(remote):
             storage, name = _places.to_write(remote, config)
             with storage:
-                if method in ("GET", "HEAD") and storage.features.presign:
+                if method in ("GET", "HEAD") and storage.features.presign and storage.stat(name).is_dir:
                     # A link to nothing would be found out by its holder only.
-                    storage.stat(name)
+                    raise IsADirectory("there is no object of that name, only a directory", op="link", path=name)
                 if method == "POST":
                     import msgspec
 

@@ -225,13 +225,16 @@ class Driver:
         Also where ``features.mkdir`` is false: the root is no directory then, but a place.
         """
 
-    def remove_root(self) -> None:
-        """Remove what ``make_root`` makes; nothing where that makes nothing.
+    def remove_root(self, *, dry_run: bool = False) -> bool:
+        """Remove what ``make_root`` makes; return False where that makes nothing.
+
+        With ``dry_run`` it is only said whether there is such a thing.
 
         Raises:
             NotEmpty: It holds something.
             NotFound: It is not there.
         """
+        return False
 
     def set_modified(self, path: str, mtime_ns: int) -> None:
         """Record a time of modification, in nanoseconds of Unix time, for an object or directory."""

@@ -75,8 +75,8 @@ class Layer(Driver):
     def make_root(self) -> None:
         return self.around("make_root", "", self.inner.make_root)
 
-    def remove_root(self) -> None:
-        return self.around("remove_root", "", self.inner.remove_root)
+    def remove_root(self, *, dry_run: bool = False) -> bool:
+        return self.around("remove_root", "", lambda: self.inner.remove_root(dry_run=dry_run))
 
     def set_modified(self, path: str, mtime_ns: int) -> None:
         return self.around("set_modified", path, lambda: self.inner.set_modified(path, mtime_ns))

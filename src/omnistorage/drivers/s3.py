@@ -192,9 +192,10 @@ class S3Driver(Driver):
         if self._bucket:
             copying.make_bucket(self._client, self._bucket)
 
-    def remove_root(self) -> None:
-        if self._bucket:
+    def remove_root(self, *, dry_run: bool = False) -> bool:
+        if self._bucket and not dry_run:
             self._client.request("DELETE", self._bucket)
+        return bool(self._bucket)
 
     def set_modified(self, path: str, mtime_ns: int) -> None:
         bucket, key = self._object(path)

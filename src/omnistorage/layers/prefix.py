@@ -166,10 +166,9 @@ class Prefix(Layer):
     def rmdir(self, path: str) -> None:
         super().rmdir(self.outer(path))
 
-    def remove_root(self) -> None:
+    def remove_root(self, *, dry_run: bool = False) -> bool:
         # The root of what is inside holds more than we show.
-        if not self._stem:
-            super().remove_root()
+        return not self._stem and super().remove_root(dry_run=dry_run)
 
     def set_modified(self, path: str, mtime_ns: int) -> None:
         super().set_modified(self.outer(path), mtime_ns)

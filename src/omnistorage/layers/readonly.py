@@ -72,7 +72,7 @@ class Readonly(Layer):
     def make_root(self) -> None:
         self._refuse("make_root", "")
 
-    def remove_root(self) -> None:
+    def remove_root(self, *, dry_run: bool = False) -> bool:
         self._refuse("remove_root", "")
 
     def set_modified(self, path: str, mtime_ns: int) -> None:

@@ -56,6 +56,9 @@ def remove_empty_dirs(
         NotFound: There is no root.
     """
     if not driver.features.mkdir:
+        # Directories are prefixes only, but what they stand in may be a place of its own.
+        if among is None and not keep_root and not any(walk(driver, enter=lambda info: False)):
+            yield from _remove_root(driver, "empty", dry_run)
         return
     if among is not None:
         yield from _remove_selected(driver, among, dry_run)
@@ -135,7 +138,8 @@ def purge(driver: Driver, *, dry_run: bool = False) -> Iterator[Outcome]:
                 files.append(info)
     while open_dirs:
         dirs.append(open_dirs.pop())
-    if not has_dirs and not files and len(dirs) == 1:
+    is_place = not has_dirs and driver.remove_root(dry_run=True)
+    if not has_dirs and not is_place and not files and len(dirs) == 1:
         raise NotFound(scheme=driver.scheme)
     stays = set(broken)
     for outcome in _delete_all(driver, files, "purged", dry_run):
@@ -149,6 +153,8 @@ def purge(driver: Driver, *, dry_run: bool = False) -> Iterator[Outcome]:
     for info in dirs if has_dirs else ():
         if info.path not in held:
             yield _rmdir(driver, info, "purged", dry_run)
+    if is_place and not stays:
+        yield from _remove_root(driver, "purged", dry_run)
     files.close()
     dirs.close()
 
@@ -207,6 +213,18 @@ def _rmdir(driver: Driver, info: ObjectInfo, reason: str, dry_run: bool) -> Outc
         except StorageError as exc:
             return Outcome(action, exc)
     return Outcome(action)
+
+
+def _remove_root(driver: Driver, reason: str, dry_run: bool) -> Iterator[Outcome]:
+    """Remove what the root stands for at the service, such as a bucket, if it is one."""
+    action = Action(Verb.RMDIR, "", reason, dst=ObjectInfo("", DIR))
+    try:
+        if driver.remove_root(dry_run=dry_run):
+            yield Outcome(action)
+    except NotFound:
+        return
+    except StorageError as exc:
+        yield Outcome(action, exc)
 
 
 def _within(path: str, folder: str) -> bool:
