@@ -47,6 +47,7 @@ def test_s3_settings() -> None:
 
     assert (made.type, made.root, made.left_out, made.needless) == ("s3", "", (), ())
     assert made.options == {
+        "make_bucket": True,
         "provider": "aws",
         "access_key_id": "AK",
         "secret_access_key": "SK",
@@ -91,7 +92,7 @@ def test_customer_keys() -> None:
 )
 def test_where_keys_come_from(text: str, expected: dict[str, object]) -> None:
     """Keys that are given count; without any, rclone looks for some only if it is told to, and else signs nothing."""
-    assert _s3(text).options == expected
+    assert _s3(text).options == {"make_bucket": True, **expected}
 
 
 def test_profile_that_does_not_count() -> None:
@@ -172,6 +173,14 @@ def test_settings_without_a_counterpart() -> None:
     assert set(made.needless) == {"list_version", "no_check_bucket"}
 
 
+def test_buckets_are_made_as_with_rclone() -> None:
+    """Rclone makes the bucket with the first object, unless it is told not to."""
+    says = {text: _s3(f"{KEYS}{text}\n").options.get("make_bucket") for text in ("", "no_check_bucket = false")}
+
+    assert says == {"": True, "no_check_bucket = false": True}
+    assert "make_bucket" not in _s3(f"{KEYS}no_check_bucket = true\n").options
+
+
 def test_places_and_sizes_of_s3() -> None:
     """Where buckets are made, and up to which size an object is copied at once, is what it was."""
     made = _s3(f"{KEYS}region = eu-west-1\nlocation_constraint = EU\ncopy_cutoff = 1Gi\n")
@@ -228,7 +237,7 @@ def test_aliases() -> None:
         "[local]\ntype = alias\nremote = :local:/srv\n"
     )
     made = {name: one for name, one in found.items() if isinstance(one, Made)}
-    keys = {"access_key_id": "AK", "secret_access_key": "SK"}
+    keys = {"make_bucket": True, "access_key_id": "AK", "secret_access_key": "SK"}
 
     assert {name: (one.type, one.root) for name, one in made.items()} == {
         "one": ("s3", ""),
@@ -242,7 +251,7 @@ def test_aliases() -> None:
     }
     assert made["year"].options == {"region": "r", **keys}
     assert made["other"].options == {"region": "q", **keys}
-    assert made["fly"].options == {"endpoint_url": "http://h:1"}
+    assert made["fly"].options == {"make_bucket": True, "endpoint_url": "http://h:1"}
     assert made["pics"].left_out == ("role_arn=a", "description=d")
 
 
@@ -303,6 +312,7 @@ def test_secrets_of_the_environment_stay_there() -> None:
         "access_key_id": "env:RCLONE_CONFIG_X_ACCESS_KEY_ID",
         "secret_access_key": "env:RCLONE_CONFIG_X_SECRET_ACCESS_KEY",
         "region": "r",
+        "make_bucket": True,
     }
     assert made.secrets == []
 
@@ -332,7 +342,7 @@ def test_written(file: Path) -> None:
     states += [write(config, [other], overwrite=True)[0], state(Config.load(file, {}), other)]
 
     assert states == ["new", "new", "same", "other", "other", "same"]
-    assert kept == {"type": "s3", "access_key_id": "AK", "secret_access_key": "SK"}
+    assert kept == {"type": "s3", "make_bucket": True, "access_key_id": "AK", "secret_access_key": "SK"}
     assert file.read_text().startswith('# mine\n[remotes.old]\ntype = "memory" # keep\n')
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert tomllib.loads(file.read_text())["remotes"]["x"]["region"] == "r"
@@ -347,7 +357,12 @@ def test_secrets_in_files(file: Path, tmp_path: Path) -> None:
     held = folder / "x.secret_access_key"
     table = tomllib.loads(file.read_text())["remotes"]["x"]
 
-    assert table == {"type": "s3", "access_key_id": "AK", "secret_access_key": f"file:{held}"}
+    assert table == {
+        "type": "s3",
+        "make_bucket": True,
+        "access_key_id": "AK",
+        "secret_access_key": f"file:{held}",
+    }
     assert resolved(table)["secret_access_key"] == " S K "
     assert [stat.S_IMODE(one.stat().st_mode) for one in (held, folder)] == [0o600, 0o700]
 

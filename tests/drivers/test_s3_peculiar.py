@@ -25,9 +25,10 @@ from omnistorage.core.errors import (
     Unauthenticated,
     Unsupported,
 )
-from omnistorage.core.info import DIR, FILE
+from omnistorage.core.info import DIR, FILE, ObjectInfo
 from omnistorage.core.options import PutOptions
-from omnistorage.core.streams import BytesBody, StreamBody
+from omnistorage.core.placed import placed
+from omnistorage.core.streams import BytesBody, StreamBody, read_all
 from omnistorage.core.wrapped import carried
 from omnistorage.drivers._s3unfinished import unfinished
 from omnistorage.drivers.s3 import Options, S3Driver
@@ -364,6 +365,62 @@ def test_buckets_are_made_in_their_region(request: pytest.FixtureRequest, kind: 
     assert made == ["eu-west-1", "eu-central-1"]
 
 
+@pytest.mark.parametrize("way", ["put", "together", "parts", "copy", "unsized"])
+@pytest.mark.parametrize("among_buckets", [False, True])
+def test_bucket_is_made_with_its_first_object(radosgw: Server, way: str, among_buckets: bool) -> None:
+    """Where that was asked for, and where buckets are directories, as these are made by whatever stands in them."""
+    bucket, other = f"first-{secrets.token_hex(6)}", fresh_bucket(radosgw)
+    other.put("source", BytesBody(b"first"), PutOptions())
+    given = {} if among_buckets else {"bucket": bucket, "make_bucket": True}
+    driver = S3Driver(Options(**settings(radosgw, **given)))
+    path, body = (f"{bucket}/a" if among_buckets else "a"), BytesBody(b"first")
+    match way:
+        case "put":
+            driver.put(path, body, PutOptions())
+        case "together":
+            (info,) = driver.put_together([(path, body, PutOptions())], 2)
+            assert isinstance(info, ObjectInfo)
+        case "parts":
+            upload = driver.begin_upload(path, PutOptions())
+            upload.put_part(1, body)
+            upload.finish()
+        case "unsized":
+            driver.put(path, StreamBody(io.BytesIO(b"first")), PutOptions())
+        case _:
+            driver.copy_from(placed(other, "source"), path)
+
+    assert read_all(driver.get(path)) == b"first"
+
+
+def test_no_bucket_is_made_unasked(radosgw: Server) -> None:
+    """A name that was mistyped is an error; so is a source whose bucket is not there, which is not made for it."""
+    names = [f"unasked-{secrets.token_hex(6)}" for _ in range(2)]
+    driver = S3Driver(Options(**settings(radosgw, bucket=names[0])))
+    source = S3Driver(Options(**settings(radosgw, bucket=names[1])))
+    target = fresh_bucket(radosgw, make_bucket=True)
+    with pytest.raises(NotFound):
+        driver.put("a", BytesBody(b"x"), PutOptions())
+    with pytest.raises(NotFound):
+        driver.begin_upload("a", PutOptions())
+    with pytest.raises(NotFound):
+        target.copy_from(placed(source, "a"), "a")
+    (failure,) = driver.put_together([("a", BytesBody(b"x"), PutOptions())], 2)
+
+    assert isinstance(failure, NotFound)
+    with service(radosgw) as buckets:
+        assert [buckets.exists(name) for name in names] == [False, False]
+
+
+def test_buckets_have_the_time_of_their_making(radosgw: Server) -> None:
+    """It is told by the listing of all."""
+    began = time.time_ns() - 2 * 10**9
+    bucket = fresh_bucket(radosgw).options.bucket
+    with service(radosgw) as buckets:
+        times = {info.path: info.mtime_ns for info in buckets.scan(recursive=False)}
+
+    assert began < (times[bucket] or 0) < time.time_ns() + 2 * 10**9
+
+
 def test_buckets_are_directories(radosgw: Server) -> None:
     """At ``s3://`` buckets are made, listed, filled and removed like directories."""
     # A server of its own: that of the others has hundreds of buckets by now, and all are looked through.
@@ -395,8 +452,10 @@ def _buckets_are_directories(radosgw: Server) -> None:
             storage.write_bytes("not-a-bucket", b"x")
         with pytest.raises(InvalidPath):
             storage.write_bytes(f"{two}/../x", b"x")
-        with pytest.raises(NotFound):
-            storage.write_bytes("no-such-bucket-here/x", b"x")
+        with pytest.raises(InvalidPath):
+            storage.write_bytes("No Name Of A Bucket/x", b"x")
+        storage.write_bytes("no-such-bucket-before/x", b"x")
+        assert list(storage.list("no-such")) == ["no-such-bucket-before/x"]
 
 
 def test_errors_name_bucket_and_request(radosgw: Server, storage: Storage) -> None:

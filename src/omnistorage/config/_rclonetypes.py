@@ -134,6 +134,9 @@ def _s3(remote: RcloneRemote, rest: dict[str, str], result: Mapped) -> None:
     _path_style(known, endpoint, rest, result)
     _credentials(rest, result)
     _customer_key(remote, rest, result)
+    if not _says(rest.get("no_check_bucket", ""), True):
+        # As rclone does.
+        result.options["make_bucket"] = True
     if rest.get("location_constraint") == rest.get("region"):
         _unneeded("location_constraint", rest, result)
     if rest.get("list_version") in ("0", "2"):

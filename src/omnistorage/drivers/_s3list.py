@@ -8,7 +8,7 @@ from omnistorage.core.errors import NotFound, StorageError, Unsupported
 from omnistorage.core.info import DIR, FILE, ObjectInfo, Page, Usage
 
 from ._s3client import Client
-from ._s3metadata import is_md5
+from ._s3metadata import is_md5, iso_time
 from ._s3xml import Entry, Listing, buckets, listing
 
 _LAST: Final = "\U0010ffff"
@@ -88,9 +88,10 @@ class _Bucket(NamedTuple):
 
 def page_of_buckets(client: Client, *, recursive: bool, token: object, most: int) -> Page:
     """Return the buckets as directories; if ``recursive``, a page of what stands in them."""
-    names = sorted((name for name, _ in buckets(client.request("GET", "").data)), key=lambda name: f"{name}/")
+    found = dict(buckets(client.request("GET", "").data))
+    names = sorted(found, key=lambda name: f"{name}/")
     if not recursive:
-        return Page([ObjectInfo(name, DIR) for name in names])
+        return Page([ObjectInfo(name, DIR, None, iso_time(found[name])) for name in names])
     at = token if isinstance(token, _Bucket) else None
     left = [name for name in names if at is None or f"{name}/" >= f"{at.name}/"]
     if not left:
@@ -98,7 +99,7 @@ def page_of_buckets(client: Client, *, recursive: bool, token: object, most: int
     name = left[0]
     inner = at.token if at is not None and at.name == name else None
     page = page_of(client, name, "", recursive=True, token=inner, most=most, root=f"{name}/")
-    infos = page.infos if inner else [ObjectInfo(name, DIR), *page.infos]
+    infos = page.infos if inner else [ObjectInfo(name, DIR, None, iso_time(found[name])), *page.infos]
     if isinstance(page.next, Token):
         return Page(infos, _Bucket(name, page.next))
     return Page(infos, _Bucket(left[1], Token()) if len(left) > 1 else None)

@@ -21,6 +21,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         endpoint_url: Where the service is, if the preset does not say: https://host or http://host:port.
         region: Region of the bucket; asked for from the environment and the preset if empty.
         location_constraint: Where buckets are made, if the service calls that otherwise than the region.
+        make_bucket: Make the bucket with the first object that is stored, if it is not there. Where buckets are
+            directories (s3://), this is done in any case.
         account_id: The account, where the endpoint of a preset has it in its name (r2).
         access_key_id: The access key; from the environment or the shared configuration of AWS if empty.
         secret_access_key: The secret of the access key.
@@ -62,6 +64,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     endpoint_url: str = ""
     region: str = ""
     location_constraint: str = ""
+    make_bucket: bool = False
     account_id: str = ""
     access_key_id: str = ""
     secret_access_key: str = ""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -48,6 +48,8 @@ from ._s3put import Puts
 from ._s3stream import range_header, stream_of
 
 __all__ = ["DRIVER", "Options", "S3Driver"]
+
+T = TypeVar("T")
 
 _BY_FILE: Final = frozenset({"rclone"})
 """Services that write objects as files in place, so that half of one can be seen."""
@@ -149,7 +151,7 @@ class S3Driver(Driver):
     def put(self, path: str, body: Body, options: PutOptions) -> ObjectInfo:
         bucket, key = self._object(path)
         headers = self._new_headers(key, options)
-        return self._puts.put((bucket, key), path, body, headers, options)
+        return self._in_bucket(bucket, lambda: self._puts.put((bucket, key), path, body, headers, options))
 
     def delete(self, path: str) -> None:
         bucket, key = self._object(path)
@@ -162,11 +164,11 @@ class S3Driver(Driver):
     def copy(self, src: str, dst: str) -> ObjectInfo:
         if src == dst:
             return self.stat(src)
-        return copying.copy(self._client, self._object(src), self._target(dst), dst, self.options.part_size)
+        return self._copy(self._object(src), self._target(dst), dst)
 
     def copy_from(self, source: Placed, dst: str) -> ObjectInfo:
-        target, place = self._target(dst), same_service(source, self.identity()[:-1], self.options)
-        return copying.copy(self._client, place, target, dst, self.options.part_size, etag=source.etag)
+        place = same_service(source, self.identity()[:-1], self.options)
+        return self._copy(place, self._target(dst), dst, source.etag)
 
     def mkdir(self, path: str) -> None:
         bucket, key = self._at(path)
@@ -225,7 +227,12 @@ class S3Driver(Driver):
         return delete_all(self._client, self._object, paths)
 
     def put_together(self, items: Sequence[PutItem], width: int) -> PutResults:
-        return together.put_together(self._client, items, width, self._object, self._new_headers, self.put)
+        results = together.put_together(self._client, items, width, self._object, self._new_headers, self.put)
+        if self._makes_buckets:
+            for at, result in enumerate(results):
+                if isinstance(result, NotFound):
+                    [results[at]] = self.put_many(items[at : at + 1])
+        return results
 
     def get_together(self, paths: Sequence[str], width: int) -> GetResults:
         return together.get_together(self._client, paths, width, self._object)
@@ -234,7 +241,8 @@ class S3Driver(Driver):
         bucket, key = self._object(path)
         if options.if_match is not None:
             raise Unsupported("a condition on what is replaced holds for an object that is sent as a whole")
-        return self._puts.begin((bucket, key), path, self._new_headers(key, options), options, size)
+        headers = self._new_headers(key, options)
+        return self._in_bucket(bucket, lambda: self._puts.begin((bucket, key), path, headers, options, size))
 
     def resume_upload(self, path: str, token: str, options: PutOptions) -> Upload:
         bucket, key = self._object(path)
@@ -352,6 +360,31 @@ class S3Driver(Driver):
         # Whoever serves it as a page wants to know what it is; without a type, services call all of it bytes.
         kind = {"content-type": type_of_name(key.rpartition("/")[2])}
         return {**kind, **self._client.write_headers(), **headers_for(options, mtime_ns)}
+
+    def _copy(
+        self, source: tuple[str, str], target: tuple[str, str], path: str, etag: str | None = None
+    ) -> ObjectInfo:
+        size = self.options.part_size
+        return self._in_bucket(target[0], lambda: copying.copy(self._client, source, target, path, size, etag=etag))
+
+    @property
+    def _makes_buckets(self) -> bool:
+        # What stores an object makes the directories above it.
+        return not self._bucket or bool(self.options.make_bucket)
+
+    def _in_bucket(self, bucket: str, call: Callable[[], T]) -> T:
+        """Do what stores something; again, if there was no such bucket and it could be made."""
+        try:
+            return call()
+        except NotFound as exc:
+            if not self._makes_buckets or "NoSuchBucket" not in exc.message or lists.exists(self._client, bucket):
+                raise
+            copying.make_bucket(self._client, bucket)
+            try:
+                return call()
+            except Unsupported:
+                # The bytes could be read only once.
+                raise exc from None
 
     def _refuse_no_versions(self) -> None:
         if not self.options.versioned:
