@@ -96,15 +96,16 @@ def test_links_last_no_longer_than_they_can(storage: Storage, expires: float) ->
 
 def test_form_stores_without_credentials(storage: Storage) -> None:
     """A browser can send a file by a form, no larger than was allowed, under the name that was given."""
-    form = storage.form("d/by form", expires=60, max_size=10)
+    form = storage.form("d/by form.jpg", expires=60, max_size=10)
     stored = posted(form, b"0123456789")
     too_large = posted(storage.form("e", expires=60, max_size=3), b"0123")
     elsewhere = posted(Form(form.url, {**form.fields, "key": "other"}), b"x")
 
     assert stored in (200, 201, 204)
-    assert storage.read_bytes("d/by form") == b"0123456789"
+    assert storage.read_bytes("d/by form.jpg") == b"0123456789"
+    assert storage.stat("d/by form.jpg").content_type == "image/jpeg"
     assert (too_large, elsewhere) == (400, 403)
-    assert list(storage.list()) == ["d/by form"]
+    assert list(storage.list()) == ["d/by form.jpg"]
     with pytest.raises(InvalidPath):
         storage.form("a${filename}")
 

@@ -320,6 +320,34 @@ def test_own_key(radosgw: Server) -> None:
             no.read_bytes("a")
 
 
+@pytest.mark.parametrize("size", [0, 3, 11 << 20])
+@pytest.mark.parametrize("kind", ["radosgw", "localstack"])
+def test_own_key_goes_along(request: pytest.FixtureRequest, kind: str, size: int) -> None:
+    """Copies, changes and versions of what is encrypted so are encrypted so, also where only parts can be copied."""
+    key, data = b64encode(bytes(range(32))).decode(), pattern(size)
+    options = {"sse_customer_key": key, "versioned": True, "copy_cutoff": 6 << 20}
+    driver = fresh_bucket(request.getfixturevalue(kind), **options)
+    driver.put("a", BytesBody(data), PutOptions(metadata={"k": "v"}, content_type="text/x-special"))
+    with Storage(driver) as storage:
+        storage.copy("a", "b")
+        storage.set_modified("b", 7)
+        storage.write_bytes("a", b"later")
+        storage.restore("a", list(storage.versions("a"))[1].version or "")
+        info = storage.stat("b")
+
+        assert [storage.read_bytes(path) == data for path in "ab"] == [True] * 2
+        assert (info.size, info.mtime_ns, info.content_type, info.metadata["k"]) == (size, 7, "text/x-special", "v")
+
+
+def test_own_key_that_was_forgotten(radosgw: Server) -> None:
+    """A HEAD is answered without a reason; the words name the one that is likely."""
+    sealed = fresh_bucket(radosgw, sse_customer_key=b64encode(bytes(range(32))).decode())
+    sealed.put("a", BytesBody(b"x"), PutOptions())
+    plain = S3Driver(Options(**settings(radosgw, bucket=sealed.options.bucket)))
+    with pytest.raises(StorageError, match="sse_customer_key"):
+        plain.stat("a")
+
+
 @pytest.mark.parametrize("size", [3, 11 << 20])
 def test_own_key_that_is_ignored(size: int, rclone_s3: Server) -> None:
     """A service that takes no notice of the key fails the put, before it has a byte of what is sent in parts."""

@@ -63,10 +63,11 @@ def copy(
         raise SourceChanged("the object was replaced meanwhile", request_id=exc.request_id) from exc
     except StorageError as exc:
         # There is no code for "too large": whether it is that is asked only then.
-        if not _may_be_size(exc):
+        sealed = _only_by_parts(client, exc)
+        if not sealed and not _may_be_size(exc):
             raise
         head = client.request("HEAD", *source, query, headers=client.key_headers).headers
-        if int(head.get("content-length", "0")) <= client.preset.max_copy:
+        if not sealed and int(head.get("content-length", "0")) <= client.preset.max_copy:
             if version is None or source != target:
                 raise
             # One service copies no object onto itself that is to stay as it is, whichever version is named.
@@ -121,6 +122,10 @@ def replace(
         data = client.checked(answer, place[0])
     except PreconditionFailed as exc:
         raise SourceChanged("the object was replaced meanwhile", request_id=exc.request_id) from exc
+    except Unsupported as exc:
+        if not _only_by_parts(client, exc):
+            raise
+        return _by_parts(client, place, place, path, head, {**client.write_headers(), **headers}, part_size, version)
     refuse_unsealed(client.key_headers, answer.headers)
     if tags:
         # AWS keeps them; others lose them where metadata is replaced, whatever they are told.
@@ -276,6 +281,11 @@ def _etag_in(data: bytes) -> str | None:
 
 def _source_key(client: Client) -> dict[str, str]:
     return {name.replace("x-amz-", "x-amz-copy-source-", 1): value for name, value in client.key_headers.items()}
+
+
+def _only_by_parts(client: Client, exc: StorageError) -> bool:
+    """Say whether what was refused goes by parts: Ceph copies so what is encrypted by a key of one's own."""
+    return isinstance(exc, Unsupported) and bool(client.key_headers)
 
 
 def _may_be_size(exc: StorageError) -> bool:

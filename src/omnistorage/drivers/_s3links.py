@@ -6,6 +6,7 @@ from typing import Final
 
 from omnistorage.core.errors import ConfigError, InvalidPath, Unsupported
 from omnistorage.core.info import Form
+from omnistorage.core.mime import type_of_name
 
 from ._s3client import Client
 from ._sigv4 import LONGEST, canonical_query, quote_key
@@ -46,7 +47,7 @@ def form(client: Client, bucket: str, key: str, expires: float, max_size: int | 
     if credentials is None:
         raise ConfigError("s3: a form needs credentials to be signed by")
     place = client.place_of(bucket)
-    fields = {"key": key}
+    fields = {"key": key, "Content-Type": type_of_name(key.rpartition("/")[2])}
     for name, value in client.write_headers().items():
         fields["acl" if name == "x-amz-acl" else name] = value
     # Of tags and keys of our own forms have other notions.

@@ -17,6 +17,7 @@ from omnistorage.core.errors import (
     IsADirectory,
     NotEmpty,
     NotFound,
+    StorageError,
     Unsupported,
 )
 from omnistorage.core.features import Features
@@ -342,7 +343,15 @@ class S3Driver(Driver):
 
     def _head(self, bucket: str, key: str) -> Mapping[str, str] | None:
         refuse_no_key(self._client.preset, key)
-        answer = self._client.request("HEAD", bucket, key, headers=self._client.key_headers, allow=(404,))
+        given = self._client.key_headers
+        try:
+            answer = self._client.request("HEAD", bucket, key, headers=given, allow=(404,))
+        except StorageError as exc:
+            # An answer to HEAD gives no reason; this is what is left where credentials and clock are right.
+            if given or not exc.message.startswith("HTTP status 400"):
+                raise
+            hint = "is it encrypted by a key of your own? sse_customer_key names that"
+            raise StorageError(f"{exc.message}: {hint}", request_id=exc.request_id) from exc
         return None if answer.status == 404 else answer.headers
 
     def _found(self, bucket: str, key: str) -> Mapping[str, str]:
