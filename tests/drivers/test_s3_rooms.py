@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
 from html import escape
 from pathlib import Path
 from urllib.parse import quote, quote_plus
@@ -79,6 +80,23 @@ def test_listing_that_was_cut_is_an_error() -> None:
             xml.listing(whole[:end])
     with pytest.raises(StorageError):
         xml.listing(b"<html><body>Bad gateway</body></html>")
+
+
+@pytest.mark.parametrize(
+    ("read", "text"),
+    [
+        (xml.versions, "<NextVersionIdMarker>v</NextVersionIdMarker>"),
+        (xml.uploads, ""),
+        (xml.uploads, "<KeyMarker>a</KeyMarker><UploadIdMarker>u</UploadIdMarker>"
+                      "<NextKeyMarker>a</NextKeyMarker><NextUploadIdMarker>u</NextUploadIdMarker>"),
+        (xml.parts, ""),
+        (xml.parts, "<PartNumberMarker>7</PartNumberMarker><NextPartNumberMarker>7</NextPartNumberMarker>"),
+    ],
+)  # fmt: skip
+def test_listing_that_never_ends_is_an_error(read: Callable[[bytes], object], text: str) -> None:
+    """One that is cut and does not say where it goes on, or goes on where it began, is not asked for for ever."""
+    with pytest.raises(StorageError, match="does not say where it goes on"):
+        read(f"<Found><IsTruncated>true</IsTruncated>{text}</Found>".encode())
 
 
 def test_deletion_survives_its_parser() -> None:

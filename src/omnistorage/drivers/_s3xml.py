@@ -177,7 +177,10 @@ def parts(data: bytes) -> tuple[list[tuple[int, int, str]], dict[str, str] | Non
     ]
     if text_of(root, "IsTruncated") != "true":
         return found, None
-    return found, {"part-number-marker": text_of(root, "NextPartNumberMarker")}
+    marker = text_of(root, "NextPartNumberMarker")
+    if not marker or marker == text_of(root, "PartNumberMarker"):
+        raise StorageError(_NO_WAY_ON)
+    return found, {"part-number-marker": marker}
 
 
 def tagging(data: bytes) -> str:
@@ -236,8 +239,13 @@ def _markers(root: Element, encoded: bool, *names: str) -> dict[str, str] | None
     if text_of(root, "IsTruncated") != "true":
         return None
     key, other = names
-    found = {_MARKERS[key]: _decoded(root.findtext(f"Next{key}") or "", encoded)}
-    if mark := text_of(root, f"Next{other}"):
+    after = root.findtext(f"Next{key}") or ""
+    mark = text_of(root, f"Next{other}")
+    # Whoever asks for the same page again and again never comes to an end.
+    if not after or (after, mark) == (root.findtext(key) or "", text_of(root, other)):
+        raise StorageError(_NO_WAY_ON)
+    found = {_MARKERS[key]: _decoded(after, encoded)}
+    if mark:
         found[_MARKERS[other]] = mark
     return found
 
@@ -245,6 +253,8 @@ def _markers(root: Element, encoded: bool, *names: str) -> dict[str, str] | None
 def _decoded(text: str, encoded: bool) -> str:
     return unquote_plus(text) if encoded else text
 
+
+_NO_WAY_ON = "the listing is cut, and does not say where it goes on"
 
 NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 _MARKERS = {
