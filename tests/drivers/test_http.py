@@ -247,7 +247,7 @@ def test_addresses_are_tried_in_turn(http: Http, monkeypatch: pytest.MonkeyPatch
         port = server.port
 
         def addresses(host: str, *args: object, **more: object) -> list[Any]:
-            assert host == "two.example"
+            assert host == b"two.example"
             return [
                 (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("::1", port, 0, 0)),
                 (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.2", 1)),

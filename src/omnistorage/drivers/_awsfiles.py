@@ -88,18 +88,20 @@ def sections_of(path: str) -> tuple[dict[str, Settings], str]:
     Raises:
         ConfigError: As for ``read``.
     """
-    import configparser
-
-    parser = configparser.RawConfigParser()
     try:
         with open(path, encoding="utf-8") as file:
-            parser.read_file(file)
+            said = file.read()
     except FileNotFoundError:
         return {}, " (not there)"
     except OSError as exc:
         return {}, f" ({exc.strerror or 'cannot be read'})"
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: is not UTF-8 text") from None
+    import configparser
+
+    parser = configparser.RawConfigParser()
+    try:
+        parser.read_string(said)
     except configparser.DuplicateSectionError as exc:
         raise ConfigError(f"{path}, line {exc.lineno}: section [{exc.section}] is there twice") from None
     except configparser.DuplicateOptionError as exc:

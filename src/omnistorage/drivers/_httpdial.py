@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from omnistorage.core.errors import ConfigError, StorageError, TimedOut, Unreachable, Untrusted
 
@@ -80,7 +80,9 @@ class Dialer:
 
     def _open(self, host: str, port: int, where: str) -> socket.socket:
         try:
-            sock = socket.create_connection((host, port), self._connect_timeout)
+            # Only names of other letters need to be spelled in these, by tables that take time to load.
+            name: Any = host.encode() if host.isascii() else host
+            sock = socket.create_connection((name, port), self._connect_timeout)
         except TimeoutError as exc:
             raise TimedOut(f"cannot connect to {where} within {self._connect_timeout:g} s") from exc
         except socket.gaierror as exc:

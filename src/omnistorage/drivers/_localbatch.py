@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import errno
 import os
-import stat as st
 from collections.abc import Callable
-from typing import Final
 
 from omnistorage.core.driver import PutItem
-from omnistorage.core.errors import SourceChanged, SpecialFile
 from omnistorage.core.info import FILE, ObjectInfo
 from omnistorage.core.streams import BytesBody, PlainFile
 
 from . import _localtemp as temps
 from ._localcopy import SMALL, write_all
-
-_READ: Final = os.O_RDONLY | temps.CLOEXEC | temps.NOFOLLOW | temps.NONBLOCK
 
 
 class Batch:
@@ -56,7 +50,7 @@ class Batch:
         dest = self._dest.fd if folder == self._dest.path else self._dest.change(folder)
         fd, temp = temps.open_temp_in(dest, name)
         try:
-            data = body.data if type(body) is BytesBody else self._read(path, body)  # type: ignore[arg-type]
+            data = body.data if type(body) is BytesBody else self._read(body)  # type: ignore[arg-type]
             write_all(fd, data)
             os.utime(fd, ns=(mtime_ns, mtime_ns))
             os.rename(temp, name, src_dir_fd=dest, dst_dir_fd=dest)
@@ -78,29 +72,10 @@ class Batch:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    def _read(self, path: str, body: PlainFile) -> bytes:
+    def _read(self, body: PlainFile) -> bytes:
         folder, _, name = body.local_path.rpartition("/")
         here = self._source.fd if folder == self._source.path else self._source.change(folder)
-        try:
-            source = os.open(name, _READ, dir_fd=here)
-        except OSError as exc:
-            if exc.errno in (errno.ELOOP, errno.ENXIO):
-                raise SpecialFile(op="get", path=path, scheme="file") from exc
-            raise
-        try:
-            data = os.read(source, body.size + 1)
-            # Some file systems (FUSE) give less than there is; only nothing is the end.
-            while 0 < len(data) < body.size and (more := os.read(source, body.size + 1 - len(data))):
-                data += more
-            about = os.fstat(source)
-        except BlockingIOError as exc:
-            # Nothing waits to be read: a FIFO that somebody writes to.
-            raise SpecialFile(op="get", path=path, scheme="file") from exc
-        finally:
-            os.close(source)
-        if len(data) != body.size or about.st_mtime_ns != body.mtime_ns or not st.S_ISREG(about.st_mode):
-            raise SourceChanged(op="get", path=path, scheme="file")
-        return data
+        return body.read(name=name, folder=here)
 
 
 class _Folder:

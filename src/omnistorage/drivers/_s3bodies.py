@@ -19,6 +19,7 @@ from omnistorage.core.streams import (
     BytesBody,
     ByteStream,
     FileBody,
+    PlainFile,
     copy_stream,
     fill,
     read_all,
@@ -76,6 +77,8 @@ def whole(body: Body) -> bytes:
         Truncated: It has another size than it says.
         SourceChanged: It was changed while it was read.
     """
+    if type(body) is PlainFile:
+        return body.read()
     with body.open() as stream:
         if body.size is None:
             data = read_all(stream)

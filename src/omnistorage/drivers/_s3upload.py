@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from hashlib import md5
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import DecodeError
+from msgspec.json import decode, encode
 
 from omnistorage.core.errors import (
     AlreadyExists,
@@ -73,7 +75,7 @@ class S3Upload(Upload):
         stored: Mapping[int, tuple[int, str]] | None = None,
     ) -> None:
         self.part_size = part_size
-        self.token = json.dumps({"bucket": bucket, "key": key, "id": upload_id, "part_size": part_size})
+        self.token = encode({"bucket": bucket, "key": key, "id": upload_id, "part_size": part_size}).decode()
         self._client = client
         self._bucket = bucket
         self._key = key
@@ -282,10 +284,10 @@ def resume(client: Client, bucket: str, key: str, path: str, token: str, mtime_n
         NotFound: There is no such upload any more, or the token is that of another key.
     """
     try:
-        known: Any = json.loads(token)
+        known: Any = decode(token)
         same = known["bucket"] == bucket and known["key"] == key
         upload_id, part_size = str(known["id"]), int(known["part_size"])
-    except (ValueError, KeyError, TypeError):
+    except (DecodeError, ValueError, KeyError, TypeError):
         raise NotFound("there is no such upload") from None
     if not same:
         raise NotFound("there is no such upload of this object")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from html import unescape
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import parse_qsl, quote, unquote_plus, urlencode
 
@@ -72,14 +71,21 @@ def listing(data: bytes) -> Listing:
     encoded = "<EncodingType>" in about
     entries: list[Entry] = []
     for key, changed, etag, size in found:
-        if "&" in key:
-            key = unescape(key)
+        key = _unescaped(key)
         if encoded and ("%" in key or "+" in key):
             key = unquote_plus(key)
         entries.append(Entry(key, int(size), _plain(etag), changed))
-    prefixes = [_decoded(unescape(prefix), encoded) for prefix in _PREFIX.findall(about)]
-    fields = {name: unescape(value) for name, value in _FIELD.findall(about)}
+    prefixes = [_decoded(_unescaped(prefix), encoded) for prefix in _PREFIX.findall(about)]
+    fields = {name: _unescaped(value) for name, value in _FIELD.findall(about)}
     return Listing(entries, prefixes, _next(fields, encoded))
+
+
+def _unescaped(text: str) -> str:
+    if "&" not in text:
+        return text
+    from html import unescape
+
+    return unescape(text)
 
 
 def _plain(etag: str) -> str:

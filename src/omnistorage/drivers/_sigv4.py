@@ -271,7 +271,8 @@ def quote_key(key: str) -> str:
         InvalidPath: The key is not Unicode, but has bytes that no encoding explained.
     """
     try:
-        return quote(key, safe="/-_.~")
+        # The bytes of UTF-8 as letters, each of which has its row.
+        return key.encode().decode("latin-1").translate(_CODES)
     except UnicodeEncodeError as exc:
         raise InvalidPath("path is not valid UTF-8, which this service needs") from exc
 
@@ -310,6 +311,7 @@ def _rebuild(region: str, service: str, offset: float) -> Signer:
     return signer
 
 
+_CODES: Final = [quote(bytes((value,)), safe="/-_.~") for value in range(256)]
 _INNER: Final = bytes(value ^ 0x36 for value in range(256))
 _OUTER: Final = bytes(value ^ 0x5C for value in range(256))
 
