@@ -246,7 +246,7 @@ def test_addresses_are_tried_in_turn(http: Http, monkeypatch: pytest.MonkeyPatch
     with serving(answering(reply())) as server:
         port = server.port
 
-        def addresses(host: str, *args: object, **more: object) -> list[Any]:
+        def addresses(host: bytes, *args: object, **more: object) -> list[Any]:
             assert host == b"two.example"
             return [
                 (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("::1", port, 0, 0)),
