@@ -217,3 +217,23 @@ def test_purge_of_what_is_no_bucket(run: Run, work: S3Driver) -> None:
     assert missing.code == 1
     assert "not found" in missing.err
     assert run("lsf", "work:").code == 0
+
+
+def test_touch_makes_an_object(run: Run, work: S3Driver) -> None:
+    """Where directories are prefixes only, what is not there is made, and what stands below a prefix is touched."""
+    with Storage(work) as storage:
+        storage.write_bytes("d/a", b"kept", modified=7)
+        none = run("touch", "-C", "work:state/done")
+        absent = storage.exists("state/done")
+        dry = run("touch", "-n", "work:state/done")
+        made = run("touch", "-t", "2020-01-01", "work:state/done")
+        below = run("touch", "-t", "2020-01-01", "work:d")
+        whole = run("touch", "-t", "2020-01-02", "-R", "work:")
+
+        assert [ran.code for ran in (none, dry, made, below, whole)] == [0] * 5
+        assert "not made" in none.err
+        assert "not made" in dry.err
+        assert not absent
+        assert [(info.path, info.size) for info in storage.scan()] == [("d/a", 4), ("state/done", 0)]
+        assert storage.stat("state/done").mtime_ns == storage.stat("d/a").mtime_ns == 1_577_923_200 * 10**9
+    assert run("touch", "work:").code == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -14,10 +15,11 @@ from omnistorage.core.errors import SourceChanged
 from omnistorage.core.options import PutOptions
 from omnistorage.core.streams import BytesBody
 from omnistorage.storage import Storage
-from omnistorage.sync import Options, copy, sync
+from omnistorage.sync import Options, copy, move, sync
 from omnistorage.sync.journal import Journal
 from s3_scenes import fresh_bucket
 from servers import Server
+from servers.clients import client
 from servers.faults import Faults
 from sync_scenes import NEWER, WHEN, Counting, files, held
 
@@ -172,6 +174,57 @@ def test_copies_within_the_service(large: bool, radosgw: Server) -> None:
     assert moved == 0
     assert (info.mtime_ns, info.content_type, info.metadata) == (WHEN + 5, "text/x-odd", {"name": "é"})
     assert same
+
+
+def test_moves_within_the_service(radosgw: Server) -> None:
+    """An object is copied, looked at once more, and deleted: what was copied is told by the answer."""
+    with _buckets(radosgw, 2) as (faults, (one, two)):
+        for number in range(20):
+            one.write_bytes(f"d/{number:02}", b"%d" % number)
+        faults.clear()
+        result = move(one, two)
+        costs = _costs(faults)
+        left, there = list(one.list()), list(two.list())
+
+    assert (result.transferred, result.errors, left, len(there)) == (20, 0, [], 20)
+    assert costs == {"LIST": 2, "PUT": 20, "HEAD": 20, "POST": 20}
+
+
+def test_deletes_go_together(radosgw: Server, tmp_path: Path) -> None:
+    """What is not in the source goes with few requests, and nothing is looked at before."""
+    here = files(tmp_path / "s", {"kept": b"x"})
+    with _buckets(radosgw) as (faults, [there]):
+        sync(here, there)
+        for number in range(200):
+            there.write_bytes(f"d/{number:03}", b"x")
+        faults.clear()
+        result = sync(here, there)
+        costs = _costs(faults)
+        left = list(there.list())
+
+    assert (result.deleted, result.errors, left) == (200, 0, ["kept"])
+    # A page of the listing has a hundred or a thousand, a request for deletes 64.
+    assert costs == {"LIST": 1 + 200 * PAGES // MANY, "POST": 4}
+
+
+def test_deletes_that_fail_are_told_one_by_one(radosgw: Server, tmp_path: Path) -> None:
+    """A key that may not be deleted is an error of its own, the others go."""
+    here = files(tmp_path / "s", {"kept": b"x"})
+    with _buckets(radosgw) as (_, [there]):
+        bucket = there.driver.options.bucket
+        for path in ("a", "held/b", "held/c", "z"):
+            there.write_bytes(path, b"x")
+        deny = {
+            "Effect": "Deny", "Principal": "*", "Action": "s3:DeleteObject",
+            "Resource": f"arn:aws:s3:::{bucket}/held/*",
+        }  # fmt: skip
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [deny]})
+        client(radosgw).put_bucket_policy(Bucket=bucket, Policy=policy)
+        result = sync(here, there)
+        left = list(there.list())
+
+    assert (result.deleted, result.errors) == (2, 2)
+    assert left == ["held/b", "held/c", "kept"]
 
 
 def test_copies_between_two_services(radosgw: Server, rclone_s3: Server) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from omnistorage.core.errors import StorageError
+from omnistorage.core.walk import walk
 
 from . import _flags, _places
 from ._exits import FAILED, Exit
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from omnistorage.sync.filters import Filter
 
     from ._console import Console
+    from ._places import Listing
 
 
 @click.command("touch")
@@ -64,6 +66,8 @@ def command(
                 for info in infos:
                     if info.is_file:
                         failed += not _touch(found.storage, info.path, when, dry_run, console)
+            if not recursive and not _is_there(found):
+                raise NotFound(path=remote)
     except NotFound:
         if recursive:
             raise
@@ -73,6 +77,14 @@ def command(
         _create(remote, when, dry_run, config, console)
     if failed:
         raise Exit(FAILED)
+
+
+def _is_there(found: Listing) -> bool:
+    """Say whether there is what was listed: where directories are prefixes only, each of them can be."""
+    driver = found.storage.driver
+    if found.name or driver.features.mkdir or driver.remove_root(dry_run=True):
+        return True
+    return any(walk(driver, enter=lambda info: False))
 
 
 def _touch(storage: Storage, path: str, when: int, dry_run: bool, console: Console) -> bool:

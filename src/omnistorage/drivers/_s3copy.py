@@ -78,7 +78,8 @@ def copy(
     if etag and copied and copied != etag and client.etag_is_md5 and is_md5(etag) and is_md5(copied):
         # Ceph, moto and rclone take no notice of the condition. What they copied is a whole object, only a later one.
         raise SourceChanged("the object was replaced meanwhile")
-    return ObjectInfo(path, FILE, etag=copied, version=version_of(answer.headers))
+    hashes = {"md5": copied} if copied and client.etag_is_md5 and is_md5(copied) else {}
+    return ObjectInfo(path, FILE, hashes=hashes, etag=copied, version=version_of(answer.headers))
 
 
 def replace(

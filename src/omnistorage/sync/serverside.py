@@ -11,6 +11,12 @@ from omnistorage.layers.alias import Alias
 from .model import origin_of
 
 
+def told_equal(source: ObjectInfo, copied: ObjectInfo, name: str | None) -> bool:
+    """Say whether a copy is proven by what was told: the hash of a listing, and that of the answer to the copy."""
+    told = source.hashes.get(name) if name is not None else None
+    return told is not None and told == copied.hashes.get(name or "")
+
+
 class ServerSide:
     """Copies from one storage to another of the same service, until that turns out to be none.
 

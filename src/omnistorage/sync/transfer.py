@@ -22,7 +22,7 @@ from .attributes import Attributes
 from .backup import Backup
 from .closer import AtHand, has_bytes_of, look, times_untold
 from .compare import wants_touch
-from .deletion import delete_source
+from .deletion import delete, delete_source, delete_together, go_together
 from .elsewhere import Elsewhere
 from .fingerprint import Fingerprint
 from .large import Large
@@ -39,7 +39,7 @@ from .model import (
     origin_of,
 )
 from .plain import Plain, plain_between
-from .serverside import ServerSide
+from .serverside import ServerSide, told_equal
 from .source import WATCHED, SourceBody
 
 if TYPE_CHECKING:
@@ -143,6 +143,9 @@ class Transfer:
 
     def batch(self, actions: list[Action]) -> list[Outcome]:
         """Do several actions: the small ones that are copied as they are together, others one after the other."""
+        alone = self._dry_run or self._approve or self._backup or self._stop.is_set()
+        if not alone and go_together(self._dst, actions):
+            return delete_together(self._dst, actions)
         plain = self._plain
         one_by_one = plain is None or (plain.near and (len(actions) == 1 or not all(map(plain.takes, actions))))
         if plain is None or one_by_one or all(map(self.at_hand, actions)):
@@ -235,7 +238,7 @@ class Transfer:
             if self._backup is not None and action.dst is not None:
                 self._keep(action, kept)
             if (copied := self._server_side.copy(src, action.path)) is not None:
-                return self._ended(action, copied, kept[0])
+                return self._ended(action, copied, kept[0], proven=told_equal(src, copied, self._policy.hash_name))
         large = src.size is None or src.size >= WATCHED
         if large and self._observer is not None:
             self._observer(Event("begin", action.path, src.size or 0))
@@ -360,7 +363,7 @@ class Transfer:
         kept = self._backup.keep(action.path, action.dst) if self._backup is not None else ""
         # Gone is what was wanted, whoever did it.
         with suppress(NotFound):
-            self._dst.delete(action.path)
+            delete(self._dst, action.path)
         return Outcome(action, backup=kept)
 
     def _compare(self, action: Action) -> Outcome:
