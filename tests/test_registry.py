@@ -13,7 +13,9 @@ import pytest
 from omnistorage import registry
 from omnistorage.core.driver import Driver
 from omnistorage.core.errors import ConfigError, MissingExtra, UnknownOption, UnknownScheme
+from omnistorage.core.options import from_text
 from omnistorage.drivers import file, memory
+from omnistorage.drivers.s3 import Options as S3Options
 
 
 class PlainDriver(Driver):
@@ -189,3 +191,14 @@ def test_many_threads_get_the_same_class(extra_folder: Path) -> None:
         classes = set(pool.map(registry.driver_class, ["slowly"] * 32))
 
     assert len(classes) == 1
+
+
+def test_numbers_of_options_may_have_units() -> None:
+    """Sizes are written as everywhere else; a bare number is as many bytes, and what is no number is refused."""
+    texts = ("7", "16M", "1.5Gi", "7b")
+    read = {text: from_text(S3Options, {"part_size": text}, where="s3").part_size for text in texts}
+
+    assert read == {"7": 7, "16M": 16 << 20, "1.5Gi": 3 << 29, "7b": 7}
+    for wrong in ("", "x", "5x", "off", "M"):
+        with pytest.raises(ConfigError, match="part_size"):
+            from_text(S3Options, {"part_size": wrong}, where="s3")

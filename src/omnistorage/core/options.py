@@ -75,7 +75,8 @@ class NoOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 def from_text(kind: type[T], values: Mapping[str, Any], *, where: str) -> T:
     """Make a struct of options from texts, as they come from an address, the environment or a file.
 
-    Dashes in names count as underscores; ``true``/``1``/``yes``/``on`` and their opposites are booleans.
+    Dashes in names count as underscores; ``true``/``1``/``yes``/``on`` and their opposites are booleans. A number may
+    have a unit (``64Mi``, ``1.5G``); without one it is what it is, as many bytes where bytes are meant.
 
     Args:
         kind: The struct to make.
@@ -92,7 +93,8 @@ def from_text(kind: type[T], values: Mapping[str, Any], *, where: str) -> T:
         key = given.replace("-", "_").lower()
         if key not in known:
             raise UnknownOption(f"{where}: unknown option {given!r}; known: {_listing(known)}")
-        clean[key] = _lowered(value) if _is_bool(known[key].type) else value
+        kinds = known[key].type
+        clean[key] = _lowered(value) if _is(bool, kinds) else _number(value) if _is(int, kinds) else value
     try:
         return msgspec.convert(clean, kind, strict=False)
     except msgspec.ValidationError as exc:
@@ -118,8 +120,21 @@ def _listing(names: Iterable[str]) -> str:
     return ", ".join(sorted(names)) or "none"
 
 
-def _is_bool(kind: object) -> bool:
-    return kind is bool or bool in getattr(kind, "__args__", ())
+def _is(wanted: type, kind: object) -> bool:
+    return kind is wanted or wanted in getattr(kind, "__args__", ())
+
+
+def _number(value: Any) -> Any:
+    """Return the number that a text with a unit means; anything else as it is."""
+    if not isinstance(value, str) or value[-1:].isdecimal():
+        return value
+    from .units import parse_size
+
+    try:
+        size = parse_size(value)
+    except ValueError:
+        return value
+    return value if size is None else size
 
 
 def _lowered(value: Any) -> Any:
