@@ -364,6 +364,31 @@ class DoesNotPickle(Healthy):
         raise TypeError("cannot pickle a client")
 
 
+class _Login(msgspec.Struct, frozen=True, kw_only=True):
+    name: str
+    page_size: int = 20
+    password: str = "let-me-in"
+
+
+class _Guarded(Healthy):
+    """A driver with a password."""
+
+    def __init__(self, options: Any) -> None:
+        super().__init__(options)
+        self.options = _Login(name=options.name)
+
+
+@caught_by("test_no_secret_in_pickle")
+class PicklesItsPassword(_Guarded):
+    def __reduce__(self) -> Any:
+        return type(self), (self.options,)
+
+
+@caught_by("test_no_secret_in_repr")
+class ShowsItsPassword(_Guarded):
+    pass
+
+
 @caught_by("test_threads_on_different_keys")
 class OneBufferForAll(Healthy):
     """All threads share one buffer, which a put fills and a get empties."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import subprocess
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from omnistorage.config.secrets import resolve
 from omnistorage.drivers.s3 import Options, S3Driver
 from omnistorage.storage import Storage
 from servers import Server
@@ -24,13 +26,20 @@ PROVIDERS = {"radosgw": "ceph", "radosgw-tls": "ceph", "rclone-tls": "rclone"}
 """What the preset of a server is called, where it has another name."""
 
 
+def by_reference(name: str, secret: str) -> str:
+    """Return a secret as ``env:NAME`` becomes one, which other processes find again."""
+    name = re.sub(r"\W", "_", name).upper()
+    os.environ[name] = secret
+    return resolve(f"env:{name}")
+
+
 def settings(server: Server, **options: Any) -> dict[str, Any]:
     """Return the options by which to reach a server."""
     return {
         "provider": PROVIDERS.get(server.kind, server.kind),
         "endpoint_url": server.endpoint,
         "access_key_id": server.access_key,
-        "secret_access_key": server.secret_key,
+        "secret_access_key": by_reference(f"SECRET_OF_{server.kind}", server.secret_key),
         "region": server.region,
         "ca_file": str(server.ca_file or ""),
         "part_size": 5 << 20,

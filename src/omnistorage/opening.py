@@ -19,7 +19,7 @@ from .core.errors import (
     Unsupported,
 )
 from .core.grammar import canonical, parse, scheme_of, split
-from .core.redact import is_reference
+from .core.redact import holds_secret, is_reference
 from .storage import LayerMaker, Storage
 
 if TYPE_CHECKING:
@@ -127,8 +127,9 @@ def resolve(address: Place, *, config: Config | str | os.PathLike[str] | None = 
     given = _normal(address.options) | _normal(options)
     if not address.remote or address.scheme:
         return _changed(address, address.path, given)
-    remote = _config(config).remote(address.remote)
-    merged = {**remote.options, **given}
+    held = _config(config)
+    remote = held.remote(address.remote)
+    merged = {**_traced(remote.options, held.path, remote.name), **given}
     root, path = merged.pop("root", remote.root), address.path
     if root and path:
         path = f"{root.rstrip('/')}/{path.lstrip('/')}"
@@ -215,6 +216,15 @@ def _config(given: Config | str | os.PathLike[str] | None) -> Config:
     from .config import Config
 
     return given if isinstance(given, Config) else Config.load(given)
+
+
+def _traced(options: Mapping[str, Any], path: str | None, remote: str) -> Mapping[str, Any]:
+    """Return the options of a remote, in which secrets know where they came from."""
+    if not any(holds_secret(name, value) for name, value in options.items()):
+        return options
+    from .config.secrets import of_remote
+
+    return of_remote(options, path, remote)
 
 
 def _changed(address: Address, path: str, options: Mapping[str, Any]) -> Address:

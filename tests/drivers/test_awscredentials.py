@@ -21,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from omnistorage.config.secrets import resolve
-from omnistorage.core.errors import ConfigError, StorageError, Unauthenticated
+from omnistorage.core.errors import ConfigError, StorageError, Unauthenticated, Unsupported
 from omnistorage.drivers import _awscredentials
 from omnistorage.drivers._awscredentials import Source
 from omnistorage.drivers._sigv4 import Credentials
@@ -499,14 +499,16 @@ def test_an_environment_that_was_given_does_not_travel() -> None:
     assert TOKEN.encode() not in data
 
 
-def test_given_secrets_travel_and_references_travel_as_references(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What came as ``env:NAME`` is looked up again where it arrives."""
+def test_references_travel_as_references_and_nothing_else_travels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What came as ``env:NAME`` is looked up again where it arrives; text is refused, and named."""
     monkeypatch.setenv("MY_SECRET", SECRET)
-    plain = pickle.loads(pickle.dumps(Source(access_key_id="A", secret_access_key="plain", env={})))
+    plain = Source(access_key_id="A", secret_access_key="plain", session_token=TOKEN, env={})
+    with pytest.raises(Unsupported, match="secret_access_key, session_token given as text") as refused:
+        pickle.dumps(plain)
     data = pickle.dumps(Source(access_key_id="A", secret_access_key=resolve("env:MY_SECRET"), env={}))
     monkeypatch.setenv("MY_SECRET", "another")
 
-    assert keys(plain.credentials()) == ("A", "plain", "")
+    assert TOKEN not in str(refused.value)
     assert SECRET.encode() not in data
     assert keys(pickle.loads(data).credentials()) == ("A", "another", "")
 

@@ -14,7 +14,7 @@ import msgspec
 
 from omnistorage.core.errors import ConfigError
 from omnistorage.core.grammar import is_remote_name, parse
-from omnistorage.core.redact import is_reference, looks_secret
+from omnistorage.core.redact import is_reference, opens
 
 from . import _rclonetypes as types
 from .rclone import RcloneRemote
@@ -47,7 +47,7 @@ class Made(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def secrets(self) -> list[str]:
         """Options that hold a secret itself, rather than a reference to one."""
-        return [name for name, value in self.options.items() if _is_secret(name) and not is_reference(value)]
+        return [name for name, value in self.options.items() if opens(name) and not is_reference(value)]
 
     def __repr__(self) -> str:
         return f"<Made {self.name!r} of type {self.type!r}>"
@@ -212,11 +212,6 @@ def _joined(root: str, path: str) -> str:
 
 def _refused(remote: RcloneRemote, reason: str) -> Refused:
     return Refused(name=remote.name, type=remote.type, reason=reason)
-
-
-def _is_secret(name: str) -> bool:
-    # The name of a key tells which one it is, and opens nothing.
-    return looks_secret(name) and not name.endswith("_id")
 
 
 def _is_text(value: str) -> bool:

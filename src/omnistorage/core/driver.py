@@ -28,6 +28,7 @@ from .errors import (
 from .features import DERIVED, Features
 from .info import Form, ObjectInfo, Page, Usage
 from .options import NoOptions, PutOptions
+from .secret import refuse_plain
 from .streams import Body, ByteStream, Upload, read_all
 from .wrapped import carried
 
@@ -392,6 +393,8 @@ class Driver:
         """Free what the driver holds; a second call does nothing."""
 
     def __reduce__(self) -> tuple[object, ...]:
+        if isinstance(self.options, msgspec.Struct):
+            refuse_plain(self.scheme, self.options)
         return type(self), (self.options,)
 
     def __repr__(self) -> str:

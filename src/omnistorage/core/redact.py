@@ -23,6 +23,21 @@ def looks_secret(name: str) -> bool:
     return any(word in _SECRET or word.endswith(("key", "token")) for word in words)
 
 
+def opens(name: str) -> bool:
+    """Say whether an option of this name is likely to let somebody in; the name of a key (``key_id``) does not."""
+    return looks_secret(name) and not name.lower().endswith("key_id")
+
+
+def holds_secret(name: str, value: object) -> bool:
+    """Say whether the value of the option ``name`` is a secret, or has one in it as a URL with a password."""
+    if opens(name):
+        return not _harmless(value)
+    if not isinstance(value, str) or is_reference(value):
+        return False
+    # Connection strings have a colon; without one, name=value are words of something else, such as tags.
+    return ":" in value and redacted_text(value) != value
+
+
 def is_reference(value: object) -> bool:
     """Say whether a value names the place of a secret (``env:NAME``, ``file:/path``) rather than being one."""
     return isinstance(value, str) and _REFERENCE.fullmatch(value) is not None

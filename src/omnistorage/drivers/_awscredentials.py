@@ -36,6 +36,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from omnistorage.core.errors import ConfigError, StorageError, Unauthenticated
+from omnistorage.core.secret import refuse_plain
 
 from . import _awsfiles
 from ._awsfiles import Settings, Shared, text
@@ -62,7 +63,7 @@ class Source:
     """Finds credentials, region and endpoint, late and once; renews what expires. Safe for many threads.
 
     It pickles as its arguments but for ``env``: in another process that process's environment and files are asked.
-    A secret travels only if it was an argument, and one that came by reference travels as that.
+    A secret that was an argument has to have come by reference, and travels as that.
 
     Args:
         access_key_id: Name of the key, if it is given rather than looked for.
@@ -182,6 +183,7 @@ class Source:
         return f"Source({shown})"
 
     def __reduce__(self) -> tuple[object, ...]:
+        refuse_plain("credentials", self._settings)
         return _source, (self._settings,)
 
     def _left(self, credentials: Credentials) -> float:

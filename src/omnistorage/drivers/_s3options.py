@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
 from omnistorage.core.errors import Unsupported
 from omnistorage.core.placed import Placed
 from omnistorage.core.redact import redacted
+from omnistorage.core.secret import refuse_plain
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -102,6 +103,14 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             if (value := getattr(self, field.name)) != field.default
         )
         return f"Options({shown})"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        refuse_plain("s3", self)
+        return _options, (msgspec.structs.asdict(self),)
+
+
+def _options(found: dict[str, Any]) -> Options:
+    return Options(**found)
 
 
 _HOLDER: Final = (

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pickle
 
+import msgspec
 import pytest
 
+from omnistorage.core.driver import Driver
 from omnistorage.core.errors import Closed
+from omnistorage.core.redact import holds_secret
 from omnistorage.storage import Storage
 
 from .base import Suite, put
@@ -89,6 +92,24 @@ class Closing(Suite):
 
         assert len(pickle.dumps(storage.driver)) == before
 
+    def test_no_secret_in_pickle(self, storage: Storage) -> None:
+        """Options that are secret travel as references, or not at all."""
+        secrets = _secrets_of(storage.driver)
+        try:
+            data = pickle.dumps(storage.driver)
+        except Exception:
+            if self.driver_pickles:
+                raise
+            data = b""
+
+        assert [name for name, value in secrets.items() if value.encode() in data] == []
+
+    def test_no_secret_in_repr(self, storage: Storage) -> None:
+        """Neither the driver nor its options show a secret, and so no log does that shows these."""
+        shown = f"{storage.driver!r} {storage.driver} {storage.driver.options!r} {storage.driver.options}"
+
+        assert [name for name, value in _secrets_of(storage.driver).items() if value in shown] == []
+
     def test_identity(self, storage: Storage) -> None:
         """An identity is texts that do not change by use, the last a path."""
         before = storage.driver.identity()
@@ -97,3 +118,9 @@ class Closing(Suite):
         assert storage.driver.identity() == before
         assert all(isinstance(part, str) for part in before)
         assert len(before) >= 2
+
+
+def _secrets_of(driver: Driver) -> dict[str, str]:
+    """Return the options that hold secrets, by name."""
+    options = msgspec.structs.asdict(driver.options)
+    return {name: value for name, value in options.items() if isinstance(value, str) and holds_secret(name, value)}
