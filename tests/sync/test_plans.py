@@ -11,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cli_runs import run_here
+from omnistorage.core.options import PutOptions
+from omnistorage.core.streams import BytesBody
 from omnistorage.sync import GuardError, Options, PlanError, SavedPlan, apply_plan, move, sync, write_plan
 from sync_scenes import NEWER, OLD, PLACES, TREE, Counting, both_ways, files, held, memory, on_s3
 
@@ -115,6 +117,29 @@ def test_what_is_not_planned_may_change(tmp_path: Path) -> None:
     apply_plan(SavedPlan(file), src, dst)
 
     assert held(dst) == TREE | {"other": b"2"}
+
+
+@pytest.mark.parametrize("place", ["memory", "s3"])
+def test_a_path_that_cannot_be_blocks_nothing_else(place: str, tmp_path: Path) -> None:
+    """Rule 11: a key that no file can have, or that a link leads out of the folder, is its own failure here, too."""
+    out = tmp_path / "out"
+    out.mkdir()
+    src, dst = PLACES[place](tmp_path / "s", {"b": b"1", "z": b"2"}), files(tmp_path / "d", {})
+    for key in ("../x", "link/x", "a//b"):
+        src.driver.put(key, BytesBody(b"evil"), PutOptions())
+    (tmp_path / "d").mkdir(exist_ok=True)
+    (tmp_path / "d" / "link").symlink_to(out)
+    file = io.StringIO()
+    write_plan(file, src, dst)
+    result = apply_plan(SavedPlan(file), src, dst)
+
+    assert {path.name: path.read_bytes() for path in (tmp_path / "d").iterdir() if path.is_file()} == {
+        "b": b"1",
+        "z": b"2",
+    }
+    assert {outcome.action.path for outcome in result.failures} == {"../x", "link/x", "a//b"}
+    assert list(out.iterdir()) == []
+    assert not (tmp_path / "x").exists()
 
 
 BROKEN = {

@@ -14,7 +14,7 @@ from typing import IO, Any, Final, Literal
 import msgspec
 
 from omnistorage.core.driver import Driver
-from omnistorage.core.errors import NotFound, StorageError
+from omnistorage.core.errors import InvalidPath, NotFound, SpecialFile, StorageError
 from omnistorage.core.info import DIR, Kind, ObjectInfo
 from omnistorage.storage import Storage
 
@@ -251,7 +251,8 @@ def _changed(action: Action, src: Driver, dst: Driver) -> str | None:
 def _look(driver: Driver, path: str) -> ObjectInfo | None:
     try:
         return driver.stat(path)
-    except (NotFound, NotADirectoryError):
+    except (NotFound, NotADirectoryError, InvalidPath, SpecialFile):
+        # What cannot be there is not there; to store it is a failure of its own, which blocks nothing else.
         return None
 
 
