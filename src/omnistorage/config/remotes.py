@@ -54,6 +54,9 @@ class Remote(msgspec.Struct, frozen=True, kw_only=True):
             table["root"] = redacted("root", self.root) if redact else self.root
         return table | {name: redacted(name, value) if redact else value for name, value in self.options.items()}
 
+    def __repr__(self) -> str:
+        return f"<Remote {self.name!r}: {self.as_dict()!r} of the {self.source}>"
+
 
 class Config:
     """Named remotes, as one file and the environment say at the moment of loading.

@@ -27,3 +27,14 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
     path: str = ""
     options: Mapping[str, Any] = _NOTHING
     remote: str = ""
+
+    def __repr__(self) -> str:
+        from .redact import redacted, redacted_text
+
+        shown = {name: redacted(name, value) for name, value in self.options.items()}
+        # Between the slashes there may be a password, too.
+        authority = redacted_text(f"x://{self.authority}")[4:]
+        return (
+            f"Address(scheme={self.scheme!r}, authority={authority!r}, path={self.path!r}, options={shown!r}, "
+            f"remote={self.remote!r})"
+        )

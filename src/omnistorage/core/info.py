@@ -131,6 +131,9 @@ class Form(msgspec.Struct, frozen=True):
     url: str
     fields: dict[str, str]
 
+    def __repr__(self) -> str:
+        return f"<Form for {self.url!r} with the fields {', '.join(self.fields)}>"
+
 
 class Usage(msgspec.Struct, frozen=True):
     """How full a storage is, in bytes and objects; None where the service does not say."""

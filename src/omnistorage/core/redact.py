@@ -35,7 +35,7 @@ def holds_secret(name: str, value: object) -> bool:
     if not isinstance(value, str) or is_reference(value):
         return False
     # Connection strings have a colon; without one, name=value are words of something else, such as tags.
-    return ":" in value and redacted_text(value) != value
+    return ":" in value and _text(name, value) != value
 
 
 def is_reference(value: object) -> bool:
@@ -51,13 +51,21 @@ def redacted(name: str, value: Any) -> Any:
         return [redacted(name, held) for held in value]
     if looks_secret(name):
         return value if _harmless(value) else HIDDEN
-    return redacted_text(value) if isinstance(value, str) else value
+    return _text(name, value) if isinstance(value, str) else value
 
 
 def redacted_text(text: str) -> str:
     """Return ``text`` without the password of a URL in it and the secrets of a connection string in it."""
     text = _USER_INFO.sub(rf"\1{HIDDEN}@", text)
     return _SETTING.sub(lambda found: found[0] if not looks_secret(found[1]) else f"{found[1]}={HIDDEN}", text)
+
+
+def _text(name: str, value: str) -> str:
+    if "@" in value and _WITH_LOGIN.intersection(_BETWEEN_WORDS.split(name.lower())) and not _LOGIN.fullmatch(value):
+        # Nobody can say where in such a text the password ends, and whether it is before the host at all.
+        scheme, mark, _ = value.rpartition("://")
+        return f"{scheme}{mark}{HIDDEN}" if scheme.isalnum() else HIDDEN
+    return redacted_text(value)
 
 
 def _harmless(value: object) -> bool:
@@ -76,5 +84,7 @@ _SECRET: Final = frozenset(
 # The last word of options that tell something about a secret without being one: token_url, key_file.
 _ONLY_ABOUT: Final = frozenset({"algorithm", "expiry", "file", "method", "path", "size", "type", "url"})
 _REFERENCE: Final = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:[/~].*|(keyring|vault):\S.*", re.DOTALL)
+_WITH_LOGIN: Final = frozenset({"endpoint", "proxy"})
+_LOGIN: Final = re.compile(r"\w+://[^/?#:@\s]*:[^/?#@\s]*@[^/?#:@\s]+(:\d*)?(/[^@]*)?")
 _USER_INFO: Final = re.compile(r"(\w://[^/?#:@\s]*:)[^/?#\s]*@")
 _SETTING: Final = re.compile(r"""([\w.-]+)=("(?:[^"]|"")*"?|'(?:[^']|'')*'?|[^,:&\s]*)""")

@@ -93,6 +93,7 @@ class Source:
     ) -> None:
         if not anonymous:
             _check_given(access_key_id, secret_access_key, session_token)
+            check_text(access_key_id, secret_access_key, session_token)
         self._settings: dict[str, Any] = {
             "access_key_id": access_key_id,
             "secret_access_key": secret_access_key,
@@ -344,6 +345,17 @@ def _check_given(key: str, secret: str, token: str) -> None:
         raise ConfigError("secret_access_key is given without access_key_id")
     if token and not key:
         raise ConfigError("session_token is given without access_key_id and secret_access_key")
+
+
+def check_text(key: str, secret: str, token: str) -> None:
+    """Refuse what no request can carry; most often the end of a line was copied, too.
+
+    Raises:
+        ConfigError: One of them is no line of text; says which.
+    """
+    for name, value in (("access_key_id", key), ("secret_access_key", secret), ("session_token", token)):
+        if any(letter < " " or letter == "\x7f" or "\ud800" <= letter <= "\udfff" for letter in value):
+            raise ConfigError(f"{name} has a control character, such as the end of a line, or is no text")
 
 
 def _from_section(settings: Settings, where: str, tokens: tuple[str, ...] = _FILE_TOKENS) -> Credentials | None:

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple, cast
 from omnistorage.core.errors import ConfigError, StorageError, Unsupported
 from omnistorage.core.streams import ByteStream
 
-from ._awscredentials import Source
-from ._http import Answer, Http, retry_after
+from ._awscredentials import Source, check_text
+from ._http import Answer, Http, redacted_headers, retry_after
 from ._httpmany import Request, send_many
 from ._presets import Preset, preset
 from ._s3digest import SIGNED, checksum_headers, part_hash
@@ -45,6 +45,9 @@ class Call(NamedTuple):
     key: str
     headers: Mapping[str, str]
     body: bytes | None = None
+
+    def __repr__(self) -> str:
+        return f"<Call {self.method} {self.bucket!r} {self.key!r} with {redacted_headers(self.headers)}>"
 
 
 class Place(NamedTuple):
@@ -78,6 +81,7 @@ class Client:
             anonymous=options.anonymous,
             env_auth=options.env_auth,
         )
+        self._looked_at: Credentials | None = None
         self._skew = 0.0
         self._places: dict[str, Place] = {}
         self._regions: dict[str, str] = {}
@@ -85,6 +89,8 @@ class Client:
         given = options.endpoint_url
         if not given and not (options.provider and _has_endpoint(preset(options.provider))):
             given = self._source.endpoint()
+        if "@" in given:
+            raise ConfigError("s3: option 'endpoint_url' cannot hold a user or password; keys have options")
         self.preset: Preset = preset(options.provider or ("other" if given else "aws"))
         self._endpoint = given.rstrip("/")
         self._path_style = options.path_style
@@ -406,7 +412,12 @@ class Client:
 
     def credentials(self) -> Credentials | None:
         """Return in whose name requests are sent; None is nobody's."""
-        return self._source.credentials()
+        found = self._source.credentials()
+        if found is not None and found is not self._looked_at:
+            # Nobody else does: botocore takes keys of several lines from a file, and fails where they are sent.
+            check_text(found.access_key, found.secret_key, found.session_token)
+            self._looked_at = found
+        return found
 
     def _new_place(self, bucket: str) -> Place:
         region = self._regions.get(bucket, self._region)

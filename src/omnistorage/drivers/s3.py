@@ -13,6 +13,7 @@ from omnistorage.core.address import Address
 from omnistorage.core.attributes import CONTENT_TYPE, MTIME
 from omnistorage.core.driver import Driver, Failures, GetResults, PutItem, PutResults
 from omnistorage.core.errors import (
+    ConfigError,
     InvalidPath,
     IsADirectory,
     NotEmpty,
@@ -115,6 +116,11 @@ class S3Driver(Driver):
         if plus:
             settings.setdefault("provider", provider)
         prefix = address.path.strip("/")
+        login, at, _ = address.authority.rpartition("@")
+        if at and ":" in login:
+            raise ConfigError(
+                "s3: keys cannot stand before the bucket; access_key_id and secret_access_key are options"
+            )
         if address.authority:
             settings["bucket"] = address.authority
         elif not settings.get("bucket"):
