@@ -237,3 +237,36 @@ def test_touch_makes_an_object(run: Run, work: S3Driver) -> None:
         assert [(info.path, info.size) for info in storage.scan()] == [("d/a", 4), ("state/done", 0)]
         assert storage.stat("state/done").mtime_ns == storage.stat("d/a").mtime_ns == 1_577_923_200 * 10**9
     assert run("touch", "work:").code == 0
+
+
+def test_plan_to_an_address_with_a_secret(run: Run, radosgw: Server, tmp_path: Path) -> None:
+    """The secret is not in the plan; who applies it names the place again, and is told so in one line."""
+    server = fresh_bucket(radosgw).options
+    address = (
+        f"s3://{server.bucket}/DIR?endpoint_url={radosgw.endpoint}&access_key_id={radosgw.access_key}"
+        f"&secret_access_key={radosgw.secret_key}"
+    )
+    there, backup = address.replace("DIR", "there"), address.replace("DIR", "backup")
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "a").write_bytes(b"new")
+    run("rcat", there.replace("there", "there/a"), stdin=b"older")
+    planned = run("plan", "src", there, "-o", "p.json")
+    backed = run("plan", "src", there, "--backup-dir", backup, "-o", "b.json")
+    text = (tmp_path / "p.json").read_text()
+    alone = run("apply", "p.json")
+    named = run("apply", "p.json", "src", there)
+
+    assert planned.code == 0
+    assert radosgw.secret_key not in text
+    assert (alone.code, alone.err) == (
+        2,
+        "omnistorage: 'p.json' does not say where the destination is, since its address holds a secret; "
+        "give source and destination again (omnistorage apply --help tells more)\n",
+    )
+    assert named.code == 0
+    assert run("cat", there.replace("there", "there/a")).out == "new"
+    # A place for backups cannot be named again, and a plan that forgot it would replace what was to be kept.
+    assert backed.code == 2
+    assert "--backup-dir: its address holds a secret, which a plan does not keep" in backed.err
+    assert radosgw.secret_key not in backed.err
+    assert not (tmp_path / "b.json").exists()

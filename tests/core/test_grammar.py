@@ -150,7 +150,7 @@ _PATHS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"
     )
 )
 def test_canonical_is_another_way_to_write_it(address: Address) -> None:
-    """Without secrets, the text form of an address parses to the same place; an endpoint with an ``@`` may hold one."""
+    """Without secrets, the text form of an address parses to the same place; an endpoint with ``@`` may hold one."""
     again = parse(canonical(address))
     written = again.path.removeprefix("./") if address.scheme == "file" else again.path
 

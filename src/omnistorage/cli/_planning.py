@@ -7,6 +7,7 @@ import sys
 from contextlib import ExitStack
 from typing import IO, Any, Literal, cast
 
+import click
 import msgspec
 
 from omnistorage.core.errors import StorageError
@@ -37,6 +38,10 @@ def write(job: Job, source: str, dest: str, output: str, recipe: str) -> None:
     settings["metadata_mapper"] = job.options.metadata_mapper
     settings["links"] = _links.chosen()
     settings["backup"] = None if job.beside.backup is None else _absolute(job.beside.backup)
+    if settings["backup"] == "":
+        raise click.UsageError(
+            "--backup-dir: its address holds a secret, which a plan does not keep; a reference (env:NAME) is kept"
+        )
     with job.sides(source, dest) as (src, dst, options), _Output(output) as file:
         totals = write_plan(
             file,
@@ -73,6 +78,16 @@ def apply(job: Job, plan: str, source: str | None, dest: str | None) -> None:
             raise Exit(FAILED, f"{plan!r} was made {wanted}; apply it so, too")
         _links.choose(header.settings.get("links", {}))
         job.beside = Beside(backup=header.settings.get("backup"), compare_with=(), copy_from=())
+        unknown = [
+            side
+            for side, text in (("source", source or header.source), ("destination", dest or header.dest))
+            if not text
+        ]
+        if unknown:
+            raise click.UsageError(
+                f"{plan!r} does not say where the {' and the '.join(unknown)} is, since its address holds a secret; "
+                "give source and destination again"
+            )
         sides = job.sides(source or header.source, dest or header.dest)
         src, dst, options = stack.enter_context(sides)
         if options.dry_run:
