@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import stat
 import subprocess
@@ -16,7 +17,7 @@ from omnistorage.config._rclonetypes import TYPES
 from omnistorage.config.imported import Made, Refused, converted, state, write
 from omnistorage.config.rclone import remotes
 from omnistorage.core.errors import ConfigError
-from omnistorage.drivers._presets import by_rclone
+from omnistorage.drivers._presets import by_rclone, preset, presets
 from rclone_confs import RCLONE, providers
 
 KEYS = "access_key_id = AK\nsecret_access_key = SK\n"
@@ -128,7 +129,13 @@ def test_every_provider_of_rclone_is_known() -> None:
     assert [name for name in names if by_rclone(name) is None] == []
 
 
-@pytest.mark.parametrize("provider", ["", "AWS", "Alibaba", "Minio", "Other"])
+PROVIDERS = ["", "AWS", "Alibaba", "Minio", "Other"]
+if os.environ.get("OMNISTORAGE_SLOW") == "1":
+    # rclone 1.75 does not find its own row of US3, and takes it for any other service.
+    PROVIDERS = ["", *sorted(row.rclone for row in map(preset, presets()) if row.rclone not in ("", "US3"))]
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
 @pytest.mark.parametrize("host", ["127.0.0.1:1", "localhost:1"])
 def test_buckets_are_named_like_rclone_names_them(tmp_path: Path, provider: str, host: str) -> None:
     """The bucket stands in the path or in the host name as in the requests of rclone."""
