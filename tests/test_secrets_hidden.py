@@ -11,7 +11,7 @@ import omnistorage
 from cli_runs import run_here
 from omnistorage import opening
 from omnistorage.config import Config, Remote
-from omnistorage.core.errors import ConfigError
+from omnistorage.core.errors import ConfigError, StorageError
 from omnistorage.core.grammar import canonical
 from omnistorage.core.info import Form
 from omnistorage.drivers._s3client import Call, Client
@@ -130,3 +130,23 @@ def test_a_line_end_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ran.code != 0
     assert "secret_access_key has a control character, such as the end of a line" in ran.err
     assert SECRET not in ran.err
+
+
+@pytest.mark.parametrize("anonymous", [False, True])
+@pytest.mark.parametrize("option", ["acl", "storage_class", "sse_kms_key_id", "content_type"])
+def test_what_is_no_text_tells_no_neighbours(option: str, anonymous: bool) -> None:
+    """A header that cannot be sent is named, and no exception behind that error holds the others, tokens among them."""
+    key = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
+    given = {"anonymous": True} if anonymous else {**KEYS, "session_token": "a-token"}
+    options = {"sse_customer_key": key, "retries": 0, **given}
+    put = {}
+    (put if option == "content_type" else options)[option] = "te\udcffxt"
+    with omnistorage.open("s3://b", endpoint_url="http://127.0.0.1:9", **options) as storage:
+        with pytest.raises(StorageError, match="HTTP cannot carry the header '.*' with such a value") as refused:
+            storage.write_bytes("a", b"x", **put)
+    told, error = "", refused.value
+    while error is not None:
+        told += f"{error} {error!r} {getattr(error, 'object', '')}"
+        error = error.__cause__ or error.__context__
+
+    assert not any(secret in told for secret in (SECRET, "a-token", key))

@@ -257,8 +257,10 @@ class Pool:
             raise Unsupported(f"HTTP cannot carry {_culprit(target, {})}")
         try:
             return text.encode()
-        except UnicodeEncodeError as exc:
-            raise Unsupported(f"HTTP cannot carry {_culprit(target, headers)}") from exc
+        except UnicodeEncodeError:
+            culprit = _culprit(target, headers)
+        # Not while that error is handled: it holds the whole head, authorization and all.
+        raise Unsupported(f"HTTP cannot carry {culprit}")
 
     def take(self, now: float) -> Wire | None:
         """Return a connection that can be used, or None if there is none."""

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from omnistorage.core.errors import InvalidPath
+from omnistorage.core.errors import InvalidPath, Unsupported
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -101,6 +101,9 @@ class Signer:
             headers: All are signed but those that change on the way.
             payload_hash: SHA-256 of the body in hexadecimal, or ``UNSIGNED``, or a name for how it is signed.
             now: Unix time in seconds; the clock's, corrected by ``offset``, by default.
+
+        Raises:
+            Unsupported: A header is no text.
         """
         stamp = self._time(now)
         sent = {name.lower(): value for name, value in headers.items()}
@@ -239,8 +242,8 @@ class Signer:
         payload_hash: str,
     ) -> str:
         uri = path if self._plain else quote(path, safe="/-_.~")
-        canonical = f"{method}\n{uri}\n{query}\n{lines}\n\n{signed}\n{payload_hash}"
-        text = f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{sha256(canonical.encode()).hexdigest()}"
+        canonical = _encoded(f"{method}\n{uri}\n{query}\n{lines}\n\n{signed}\n{payload_hash}", lines)
+        text = f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{sha256(canonical).hexdigest()}"
         return self.sign_text(credentials, text, stamp[:8])
 
     def _time(self, now: float | None) -> str:
@@ -303,6 +306,15 @@ def _host(base: str) -> str:
     """Return what clients send as ``Host``."""
     scheme, _, host = base.partition("://")
     return host.removesuffix(":443" if scheme == "https" else ":80")
+
+
+def _encoded(text: str, lines: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        culprit = next((line for line in lines.split("\n") if any("\ud800" <= one <= "\udfff" for one in line)), "")
+    # Not while that error is handled: it holds the whole text, tokens and all.
+    raise Unsupported(f"HTTP cannot carry the header {culprit.partition(':')[0]!r} with such a value")
 
 
 def _rebuild(region: str, service: str, offset: float) -> Signer:
