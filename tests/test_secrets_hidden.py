@@ -135,16 +135,19 @@ def test_a_line_end_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("anonymous", [False, True])
 @pytest.mark.parametrize("option", ["acl", "storage_class", "sse_kms_key_id", "content_type"])
 def test_what_is_no_text_tells_no_neighbours(option: str, anonymous: bool) -> None:
-    """A header that cannot be sent is named, and no exception behind that error holds the others, tokens among them."""
+    """A header that cannot be sent is named, and no exception behind that error holds the others with their tokens."""
     key = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
     given = {"anonymous": True} if anonymous else {**KEYS, "session_token": "a-token"}
-    options = {"sse_customer_key": key, "retries": 0, **given}
-    put = {}
+    options: dict[str, Any] = {"sse_customer_key": key, "retries": 0, **given}
+    put: dict[str, Any] = {}
     (put if option == "content_type" else options)[option] = "te\udcffxt"
-    with omnistorage.open("s3://b", endpoint_url="http://127.0.0.1:9", **options) as storage:
-        with pytest.raises(StorageError, match="HTTP cannot carry the header '.*' with such a value") as refused:
-            storage.write_bytes("a", b"x", **put)
-    told, error = "", refused.value
+    with (
+        omnistorage.open("s3://b", endpoint_url="http://127.0.0.1:9", **options) as storage,
+        pytest.raises(StorageError, match=r"HTTP cannot carry the header '.*' with such a value") as refused,
+    ):
+        storage.write_bytes("a", b"x", **put)
+    told = ""
+    error: BaseException | None = refused.value
     while error is not None:
         told += f"{error} {error!r} {getattr(error, 'object', '')}"
         error = error.__cause__ or error.__context__
