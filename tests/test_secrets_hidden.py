@@ -135,7 +135,7 @@ def test_a_line_end_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("anonymous", [False, True])
 @pytest.mark.parametrize("option", ["acl", "storage_class", "sse_kms_key_id", "content_type"])
 def test_what_is_no_text_tells_no_neighbours(option: str, anonymous: bool) -> None:
-    """A header that cannot be sent is named, and no exception behind that error holds the others with their tokens."""
+    """A header that cannot be sent is named, and no exception behind that error holds the other ones."""
     key = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
     given = {"anonymous": True} if anonymous else {**KEYS, "session_token": "a-token"}
     options: dict[str, Any] = {"sse_customer_key": key, "retries": 0, **given}
