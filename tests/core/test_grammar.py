@@ -219,7 +219,20 @@ def test_names_of_remotes(name: str, good: bool) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["password", "pass", "pass2", "secret_access_key", "token", "api-key", "sas_url", "headers", "ACCESS_KEY_ID"],
+    [
+        *(
+            "password",
+            "pass",
+            "pass2",
+            "secret_access_key",
+            "token",
+            "api-key",
+            "sas_url",
+            "headers",
+            "ACCESS_KEY_ID",
+        ),
+        *("sig", "passcode", "refresh_tokens", "access_keys", "apikeys"),
+    ],
 )
 def test_names_of_secrets(name: str) -> None:
     """Options of these names are hidden."""
@@ -227,7 +240,8 @@ def test_names_of_secrets(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["region", "bypass", "passive", "token_url", "key_file", "public_key", "user", "root"]
+    "name",
+    ["region", "bypass", "passive", "token_url", "key_file", "public_key", "user", "root", "design", "keyspace"],
 )
 def test_names_of_no_secrets(name: str) -> None:
     """Options of these names are shown."""

@@ -20,7 +20,7 @@ def looks_secret(name: str) -> bool:
         return True
     if words[-1] in _ONLY_ABOUT or "public" in words:
         return False
-    return any(word in _SECRET or word.endswith(("key", "token")) for word in words)
+    return any(word in _SECRET or word.endswith(("key", "keys", "token", "tokens")) for word in words)
 
 
 def opens(name: str) -> bool:
@@ -76,7 +76,7 @@ def _harmless(value: object) -> bool:
 
 _BETWEEN_WORDS: Final = re.compile(r"[^a-z0-9]+")
 _ALWAYS: Final = frozenset(
-    {"password", "passwd", "pass", "passphrase", "pwd", "pw", "secret", "sas", "cookie", "cookies"}
+    {"password", "passwd", "pass", "passcode", "passphrase", "pwd", "pw", "secret", "sas", "sig", "cookie", "cookies"}
 )
 _SECRET: Final = frozenset(
     {"auth", "authorization", "bearer", "credential", "credentials", "header", "headers", "otp", "pin", "signature"}
