@@ -10,7 +10,7 @@ import pytest
 
 from http_scenes import Talk, answering, reply, serving
 from omnistorage.core.attempts import as_attempt
-from omnistorage.core.errors import StorageError
+from omnistorage.core.errors import StorageError, Truncated, Unreachable
 from omnistorage.drivers._http import Http, redacted_headers, retry_after
 from omnistorage.drivers._httplog import HEADERS, redacted_target
 from omnistorage.drivers._httpmany import send_many
@@ -172,6 +172,45 @@ def test_request_without_an_answer_is_logged(http: Http, caplog: pytest.LogCaptu
     for line in caplog.messages:
         assert line.startswith(f"GET {place}/?sig=***: no answer in ")
     assert SECRET not in caplog.text
+
+
+def test_connection_that_cannot_be_made_is_logged(http: Http, caplog: pytest.LogCaptureFixture) -> None:
+    """A server that is down leaves a line for each request, too."""
+    caplog.set_level(logging.DEBUG)
+    with serving(lambda client: None) as server:
+        base, place = server.base, f"127.0.0.1:{server.port}"
+    with pytest.raises(Unreachable):
+        http.send("GET", base, f"/?sig={SECRET}", {}, before=["clock"])
+    [found] = send_many(http, [("GET", base, f"/?sig={SECRET}", {}, None)], 2)
+    first, second = (line.partition(" ms: ") for line in caplog.messages)
+
+    assert isinstance(found, Unreachable)
+    assert first[0].startswith(f"GET {place}/?sig=***: no answer in ")
+    assert second[0].startswith(f"GET {place}/?sig=***: no answer in ")
+    assert first[2].endswith("refused, attempt 2")
+    assert second[2].endswith("refused")
+
+
+def test_answer_that_is_cut_is_logged(http: Http, caplog: pytest.LogCaptureFixture) -> None:
+    """With the service's name for the request, which the error has, too."""
+
+    def cut(client: Talk) -> None:
+        client.request()
+        client.send(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\nx-amz-request-id: R1\r\n\r\nabc")
+
+    caplog.set_level(logging.DEBUG)
+    with serving(cut) as server:
+        with pytest.raises(Truncated) as caught:
+            http.send("GET", server.base, "/a", {})
+        [found] = send_many(http, [("GET", server.base, "/a", {}, None)], 2)
+        place = f"127.0.0.1:{server.port}"
+
+    assert isinstance(found, Truncated)
+    assert caught.value.request_id == found.request_id == "R1"
+    for line in caplog.messages:
+        assert line.startswith(f"GET {place}/a: no whole answer in ")
+        assert line.endswith(f"the answer of {place} ended after 3 of 9 bytes (request R1)")
+    assert len(caplog.messages) == 2
 
 
 def test_repeated_request_is_logged(http: Http, caplog: pytest.LogCaptureFixture) -> None:

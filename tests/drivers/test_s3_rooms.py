@@ -7,6 +7,7 @@ from collections.abc import Callable
 from html import escape
 from pathlib import Path
 from urllib.parse import quote, quote_plus
+from xml.etree.ElementTree import Element
 
 import pytest
 from hypothesis import example, given
@@ -84,20 +85,26 @@ def test_listing_that_was_cut_is_an_error() -> None:
 
 
 @pytest.mark.parametrize(
-    ("read", "text"),
+    ("read", "asked", "text"),
     [
-        (xml.versions, "<NextVersionIdMarker>v</NextVersionIdMarker>"),
-        (xml.uploads, ""),
-        (xml.uploads, "<KeyMarker>a</KeyMarker><UploadIdMarker>u</UploadIdMarker>"
-                      "<NextKeyMarker>a</NextKeyMarker><NextUploadIdMarker>u</NextUploadIdMarker>"),
-        (xml.parts, ""),
-        (xml.parts, "<PartNumberMarker>7</PartNumberMarker><NextPartNumberMarker>7</NextPartNumberMarker>"),
+        (xml.versions, {}, "<NextVersionIdMarker>v</NextVersionIdMarker>"),
+        (xml.uploads, {}, ""),
+        (
+            xml.uploads,
+            {"key-marker": "a", "upload-id-marker": "u"},
+            "<NextKeyMarker>a</NextKeyMarker><NextUploadIdMarker>u</NextUploadIdMarker>",
+        ),
+        (xml.parts, {}, ""),
+        (xml.parts, {"part-number-marker": "7"}, "<NextPartNumberMarker>7</NextPartNumberMarker>"),
     ],
-)  # fmt: skip
-def test_listing_that_never_ends_is_an_error(read: Callable[[bytes], object], text: str) -> None:
+)
+def test_listing_that_never_ends_is_an_error(
+    read: Callable[[Element, dict[str, str]], object], asked: dict[str, str], text: str
+) -> None:
     """One that is cut and does not say where it goes on, or goes on where it began, is not asked for for ever."""
+    root = xml.tree(f"<Found><IsTruncated>true</IsTruncated>{text}</Found>".encode())
     with pytest.raises(StorageError, match="does not say where it goes on"):
-        read(f"<Found><IsTruncated>true</IsTruncated>{text}</Found>".encode())
+        read(root, asked)
 
 
 def test_deletion_survives_its_parser() -> None:

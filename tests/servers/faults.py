@@ -64,6 +64,7 @@ class Answer(msgspec.Struct, frozen=True):
         headers: More of them.
         location: An endpoint to go to, with the same path and query.
         early: Answer before the request's body is read, and close.
+        page: A body that is not S3's; the place of the error.
     """
 
     status: int
@@ -72,11 +73,12 @@ class Answer(msgspec.Struct, frozen=True):
     headers: dict[str, str] = {}
     location: str = ""
     early: bool = False
+    page: str = ""
 
     def into(self, plan: Plan) -> None:
         to = {"Location": self.location + plan.target} if self.location else {}
         headers = {"Date": formatdate(usegmt=True), "x-amz-request-id": REQUEST_ID, **to, **self.headers}
-        text = _ERROR.format(code=self.code, message=self.message, id=REQUEST_ID) if self.code else ""
+        text = _ERROR.format(code=self.code, message=self.message, id=REQUEST_ID) if self.code else self.page
         plan.answer = (self.status, headers, text.encode())
         plan.early = self.early
 
@@ -96,6 +98,28 @@ class WrongETag(msgspec.Struct, frozen=True):
 
     def into(self, plan: Plan) -> None:
         plan.wrong_etag = True
+
+
+class Change(msgspec.Struct, frozen=True):
+    """The XML of the answer is another one of the same length: what is found is replaced by ``by`` and blanks.
+
+    Attributes:
+        pattern: A regular expression; of the last match, what its first group matched is replaced, if it has one.
+        by: Not longer than what it takes the place of.
+    """
+
+    pattern: str
+    by: str = ""
+
+    def into(self, plan: Plan) -> None:
+        plan.changes.append(self._changed)
+
+    def _changed(self, text: bytes) -> bytes:
+        found = [*re.finditer(self.pattern.encode(), text, re.DOTALL)]
+        if not found:
+            raise ValueError(f"nothing to change in {text!r}")
+        begin, end = found[-1].span(found[-1].re.groups and 1)
+        return text[:begin] + self.by.encode().ljust(end - begin) + text[end:]
 
 
 class Delay(msgspec.Struct, frozen=True):
@@ -121,7 +145,7 @@ class _Silence(msgspec.Struct, frozen=True):
         plan.silent = True
 
 
-Fault = Cut | Lost | Answer | Corrupt | WrongETag | Delay | Rate | _Silence
+Fault = Cut | Lost | Answer | Corrupt | WrongETag | Change | Delay | Rate | _Silence
 
 
 def slow_down(retry_after: float | None = None) -> Answer:

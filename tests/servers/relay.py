@@ -8,6 +8,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable
+from functools import reduce
 from http import HTTPStatus
 from typing import Final, Literal
 from urllib.parse import urlsplit
@@ -62,6 +63,7 @@ class Plan:
         self.up, self.down = Flow(), Flow()
         self.reset = True
         self.lost = self.silent = self.early = self.wrong_etag = False
+        self.changes: list[Callable[[bytes], bytes]] = []
         self.answer: tuple[int, dict[str, str], bytes] | None = None
         self.delay = 0.0
         self.rate = 0.0
@@ -233,8 +235,11 @@ class Connection:
             raw = _ETAG.sub(_changed, raw)
         self._client.sock.sendall(raw)
         down = _Pump(self, self._server, self._client, body, plan.down, plan, seen, "received")
-        if plan.wrong_etag and "xml" in head.headers.get("content-type", ""):
-            down.change(lambda text: _ETAG.sub(_changed, text))
+        if "xml" in head.headers.get("content-type", ""):
+            if plan.wrong_etag:
+                plan.changes.append(lambda text: _ETAG.sub(_changed, text))
+            if plan.changes:
+                down.change(lambda text: reduce(lambda text, how: how(text), plan.changes, text))
         while not down.done:
             down.step()
         if body.until_close and not bodyless:

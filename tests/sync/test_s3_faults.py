@@ -237,6 +237,53 @@ def test_fault_that_stays(work: str, name: str, scene: Scene) -> None:
     assert (again, right, scene.unfinished) == (0, True, 0), text
 
 
+waits_long = pytest.mark.skipif(
+    os.environ.get("OMNISTORAGE_SLOW") != "1", reason="twelve waits of a second; OMNISTORAGE_SLOW=1 has it"
+)
+
+
+@pytest.mark.parametrize(
+    ("work", "fault"),
+    [
+        ("put", Lost()),
+        ("put", Answer(200, headers={"Content-Type": "text/html"}, page="<html><body>Log in</body></html>")),
+        pytest.param("part", blackhole(), marks=waits_long),
+        ("part", Answer(200)),
+        ("begin", Lost()),
+        pytest.param("begin", blackhole(), marks=waits_long),
+        ("begin", truncated(40)),
+        ("finish", Answer(200, "InternalError", "Try again.")),
+        ("get", truncated(0)),
+        ("range", truncated(0)),
+        ("list", truncated(10)),
+        ("list", Answer(200, headers={"Content-Type": "text/html"}, page="<html><body>Log in</body></html>")),
+        pytest.param("copy", blackhole(), marks=waits_long),
+        ("copy", Answer(200, "SlowDown", "Reduce.")),
+        ("delete", blackhole()),
+        ("delete", Answer(200, headers={"Content-Type": "text/html"}, page="<html><body>Log in</body></html>")),
+    ],
+    ids=str,
+)
+def test_no_answer_that_counts(work: str, fault: Fault, scene: Scene) -> None:
+    """Where no answer comes, or none of S3's, the failure names bucket and key, too, and nothing is left behind."""
+    do, pattern = WORKS[work]
+    scene.faults.add(fault, pattern, times=None)
+    code, err, _ = do(scene)
+    bucket = scene.one if work in ("get", "list", "delete") else scene.two
+    scene.faults.clear()
+    left = scene.unfinished if work == "begin" else 0
+    again, text, right = do(scene)
+
+    assert code in (1, 5), err
+    assert f"bucket '{bucket}'" in err, err
+    if work not in ("list", "delete"):
+        assert ("f" if work in ("part", "begin", "finish", "range") else "d/2") in err
+    assert "request " in err or isinstance(fault, Lost | type(blackhole()))
+    assert "Traceback" not in err
+    assert left == 0
+    assert (again, right, scene.unfinished) == (0, True, 0), text
+
+
 def test_token_expires_midway(scene: Scene) -> None:
     """Keys that nobody can renew: what was not done is a failure that says so, and what was done stays."""
     scene.faults.add(expired_token(), "PUT", times=None, after=2)

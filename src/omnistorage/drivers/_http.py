@@ -135,8 +135,9 @@ class Http:
         if length <= SMALL and body is not None and not isinstance(body, bytes | memoryview):
             body = whole(body, length)
         text = pool.head(method, target, headers, length)
-        wire = pool.take(began) or pool.connect()
+        wire: Wire | None = None
         try:
+            wire = pool.take(began) or pool.connect()
             try:
                 head = wire.exchange(method, text, body, length, before_last)
             except Broken as exc:
@@ -150,14 +151,18 @@ class Http:
                 head = wire.exchange(method, text, body, length, before_last)
             answer = self.answer_of(pool, wire, method, head, stream)
         except Broken as exc:
-            wire.close()
+            if wire is not None:
+                wire.close()
             failed = failure(exc, pool.where)
             if logger.isEnabledFor(logging.DEBUG):
                 log_failure(pool.where, method, target, failed, time.monotonic() - began, len(before))
             raise failed from exc.__cause__
-        except BaseException:
+        except BaseException as exc:
             # A body that cannot be read, or an interrupt: nobody knows what would come next over this connection.
-            wire.close()
+            if wire is not None:
+                wire.close()
+            if isinstance(exc, StorageError) and logger.isEnabledFor(logging.DEBUG):
+                log_failure(pool.where, method, target, exc, time.monotonic() - began, len(before))
             raise
         if logger.isEnabledFor(logging.DEBUG):
             sent, seconds = (headers, length), time.monotonic() - began

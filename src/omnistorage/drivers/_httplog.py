@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from omnistorage.core.attempts import attempt
+from omnistorage.core.errors import Truncated
 from omnistorage.core.redact import HIDDEN, looks_secret
 
 from ._httpstream import body_length
@@ -43,7 +44,7 @@ def log_exchange(
         seconds * 1000,
         length,
         got if got >= 0 else "some",
-        request_id(head.headers),
+        head.request_id,
         _which(before),
     )
     if logger.isEnabledFor(HEADERS):
@@ -52,12 +53,13 @@ def log_exchange(
 
 
 def log_failure(where: str, method: str, target: str, error: StorageError, seconds: float, before: int) -> None:
-    """Log a request to which there was no answer."""
+    """Log a request to which there was no answer, or not a whole one."""
     logger.debug(
-        "%s %s%s: no answer in %.1f ms: %s%s",
+        "%s %s%s: no %sanswer in %.1f ms: %s%s",
         method,
         where,
         redacted_target(target),
+        "whole " if isinstance(error, Truncated) or error.request_id else "",
         seconds * 1000,
         error.what,
         _which(before),
@@ -87,14 +89,6 @@ def redacted_target(target: str) -> str:
         secret = sign and (plain in _PARAMETERS or (looks_secret(plain) and plain not in _HARMLESS))
         shown.append(f"{name}={HIDDEN}" if secret else part)
     return f"{path}?{'&'.join(shown)}"
-
-
-def request_id(headers: Mapping[str, str]) -> str:
-    """Return what the service calls the request, or empty."""
-    for name in _IDS:
-        if name in headers:
-            return headers[name]
-    return ""
 
 
 def _redacted(name: str, value: str) -> str:
@@ -131,12 +125,3 @@ _PARAMETERS: Final = frozenset(
 )
 # Where a listing goes on; S3 calls that a token.
 _HARMLESS: Final = frozenset({"continuation-token", "pagetoken", "key-marker", "marker"})
-_IDS: Final = (
-    "x-amz-request-id",
-    "x-amzn-requestid",
-    "x-ms-request-id",
-    "x-guploader-uploadid",
-    "x-request-id",
-    "x-trans-id",
-    "request-id",
-)

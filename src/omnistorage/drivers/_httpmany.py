@@ -61,12 +61,15 @@ def send_many(http: Http, requests: Iterable[Request], width: int) -> Iterator[A
 def _launch(http: Http, request: Request) -> _Flight:
     method, base, target, headers, body = request
     began = time.monotonic()
+    pool: Pool | None = None
     try:
         pool = http.pool_of(base)
         length = length_of(headers, body)
         text = pool.head(method, target, headers, length)
         wire = pool.take(began) or pool.connect()
     except StorageError as exc:
+        if pool is not None and logger.isEnabledFor(logging.DEBUG):
+            log_failure(pool.where, method, target, exc, time.monotonic() - began, 0)
         return _Flight(request, None, None, None, exc, began)
     try:
         return _Flight(request, pool, wire, wire.begin(method, text, body, length), None, began)
@@ -103,6 +106,8 @@ def _land(http: Http, flight: _Flight) -> Answer | StorageError:
         return error
     except StorageError as exc:
         wire.close()
+        if logger.isEnabledFor(logging.DEBUG):
+            log_failure(pool.where, method, target, exc, time.monotonic() - began, 0)
         return exc
     except BaseException:
         wire.close()

@@ -31,12 +31,13 @@ class AnswerStream:
     from; else it is closed.
     """
 
-    __slots__ = ("_chunked", "_failed", "_kept", "_left", "_said", "_seen", "_where", "_wire")
+    __slots__ = ("_chunked", "_failed", "_kept", "_left", "_request", "_said", "_seen", "_where", "_wire")
 
     def __init__(self, wire: Wire, method: str, head: Head, where: str, done: Callable[[Wire], None]) -> None:
         length = body_length(method, head)
         self._wire: Wire | None = wire
         self._where = where
+        self._request = head.request_id or None
         self._said = length
         self._seen = 0
         self._chunked = length == _CHUNKED
@@ -177,13 +178,16 @@ class AnswerStream:
         self._failed = Unreachable(f"reading from {self._where} was interrupted")
 
     def _error(self, exc: Broken) -> StorageError:
+        kind: type[StorageError]
         if exc.slow:
-            return TimedOut(f"{self._where} sent nothing more after {self._seen} bytes")
-        if exc.closed:
+            kind, what = TimedOut, f"{self._where} sent nothing more after {self._seen} bytes"
+        elif exc.closed:
             of = f" of {self._said}" if self._said >= 0 else ""
-            return Truncated(f"the answer of {self._where} ended after {self._seen}{of} bytes")
-        why = getattr(exc.__cause__, "strerror", None) or exc
-        return Unreachable(f"the answer of {self._where} broke off after {self._seen} bytes: {why}")
+            kind, what = Truncated, f"the answer of {self._where} ended after {self._seen}{of} bytes"
+        else:
+            why = getattr(exc.__cause__, "strerror", None) or exc
+            kind, what = Unreachable, f"the answer of {self._where} broke off after {self._seen} bytes: {why}"
+        return kind(what, request_id=self._request)
 
     def _end(self) -> None:
         wire, self._wire = self._wire, None

@@ -61,6 +61,14 @@ class Head(NamedTuple):
     headers: dict[str, str]
     keep: bool
 
+    @property
+    def request_id(self) -> str:
+        """What the service calls the request, or empty."""
+        for name in _IDS:
+            if name in self.headers:
+                return self.headers[name]
+        return ""
+
 
 class Wire:
     """A connection, used by one thread at a time.
@@ -387,4 +395,13 @@ def _decoded(head: bytes) -> str:
         return head.decode("latin-1")
 
 
+_IDS: Final = (
+    "x-amz-request-id",
+    "x-amzn-requestid",
+    "x-ms-request-id",
+    "x-guploader-uploadid",
+    "x-request-id",
+    "x-trans-id",
+    "request-id",
+)
 _STATUS: Final = re.compile(r"HTTP/1\.([01]) ([1-9]\d\d)(?: |$)")

@@ -22,7 +22,7 @@ from ._http import Answer, Http, redacted_headers, retry_after
 from ._httpmany import Request, send_many
 from ._presets import Preset, preset
 from ._s3digest import SIGNED, checksum_headers, part_hash
-from ._s3errors import Failure, error_of, failure_of
+from ._s3errors import Failure, error_of, failure_of, named
 from ._s3metadata import customer_key, http_time, is_secret
 from ._s3options import Options
 from ._sigv4 import EMPTY_SHA256, UNSIGNED, Credentials, Signer, canonical_query, quote_key
@@ -67,6 +67,8 @@ class Client:
         preset: What is known of the service.
         base: Where the service is, without a bucket; the same for all who mean the same service.
         always: Headers of every request; in links they are parameters.
+        unanswered: Bucket and key of uploads of which it is not known whether they began, and when that may have been
+            (nanoseconds by the clock of this machine).
     """
 
     def __init__(self, options: Options) -> None:
@@ -86,6 +88,7 @@ class Client:
         self._places: dict[str, Place] = {}
         self._regions: dict[str, str] = {}
         self._sealed = False
+        self.unanswered: dict[tuple[str, str], int] = {}
         given = options.endpoint_url
         if not given and not (options.provider and _has_endpoint(preset(options.provider))):
             given = self._source.endpoint()
@@ -164,6 +167,8 @@ class Client:
                 if failed is not None:
                     raise failed from None
                 raise
+            except StorageError as exc:
+                raise named(exc, bucket)  # noqa: B904 -- it is the same
             if answer.status < 300 or answer.status in allow:
                 self._note_seal(answer)
                 return answer
@@ -194,7 +199,7 @@ class Client:
         for answer in send_many(http, prepared(), width):
             call = sent.popleft()
             if isinstance(answer, StorageError):
-                yield answer
+                yield named(answer, call.bucket)
                 continue
             if answer.status < 300:
                 self._note_seal(answer)
@@ -211,28 +216,6 @@ class Client:
                 )
             except StorageError as exc:
                 yield exc
-
-    def good(self, answer: Answer, bucket: str) -> bytes:
-        """Return the body of an answer whose failure was allowed, if it is none.
-
-        Raises:
-            StorageError: It is one.
-        """
-        if answer.status >= 300:
-            failure = failure_of(answer.status, answer.headers, answer.data)
-            raise error_of(failure, bucket, retry_after(answer.headers))
-        return answer.data
-
-    def checked(self, answer: Answer, bucket: str) -> bytes:
-        """Return the body of an answer to a request that can fail after it was answered with 200.
-
-        Raises:
-            StorageError: It did.
-        """
-        if b"<Error" in answer.data[:2000]:
-            failure = failure_of(answer.status, answer.headers, answer.data)
-            raise error_of(failure, bucket, retry_after(answer.headers))
-        return answer.data
 
     def write_headers(self) -> dict[str, str]:
         """Return the headers by which an object that is made gets what the options say."""

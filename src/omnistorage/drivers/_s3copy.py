@@ -6,16 +6,21 @@ import time
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from hashlib import md5
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from omnistorage.core.errors import AlreadyExists, PreconditionFailed, SourceChanged, StorageError, Unsupported
 from omnistorage.core.info import FILE, ObjectInfo
 
+from ._s3answers import refuse_foreign, result_of
 from ._s3client import Client
 from ._s3metadata import PLACED, changed_headers, info_of, is_md5, md5_header, refuse_unsealed, version_of
-from ._s3upload import S3Upload, begin, part_size_for
-from ._s3xml import NAMESPACE, escaped, tagging, tagging_body, text_of, tree
+from ._s3unfinished import begin
+from ._s3upload import S3Upload, part_size_for
+from ._s3xml import NAMESPACE, escaped, tagging, tagging_body, text_of
 from ._sigv4 import quote_key
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
 
 STEP = 512 << 20
 """Bytes of a part that is copied at least: nothing travels through us, so that large parts cost no memory."""
@@ -51,14 +56,15 @@ def copy(
     query = (("versionId", version),) if version else ()
     if client.copy_cutoff < client.preset.max_copy:
         head = client.request("HEAD", *source, query, headers=client.key_headers).headers
-        if int(head.get("content-length", "0")) > client.copy_cutoff:
+        refuse_foreign(head, source[0])
+        if int(head["content-length"]) > client.copy_cutoff:
             return _large(client, source, target, path, head, part_size, version, etag)
     headers = {**client.write_headers(), **_source_key(client), "x-amz-copy-source": _named(source, version)}
     if etag is not None:
         headers["x-amz-copy-source-if-match"] = f'"{etag}"'
     try:
         answer = client.request("PUT", *target, headers=headers)
-        data = client.checked(answer, target[0])
+        copied = _etag_in(result_of(answer, target[0]))
     except PreconditionFailed as exc:
         raise SourceChanged("the object was replaced meanwhile", request_id=exc.request_id) from exc
     except StorageError as exc:
@@ -67,6 +73,7 @@ def copy(
         if not sealed and not _may_be_size(exc):
             raise
         head = client.request("HEAD", *source, query, headers=client.key_headers).headers
+        refuse_foreign(head, source[0])
         if not sealed and int(head.get("content-length", "0")) <= client.preset.max_copy:
             if version is None or source != target:
                 raise
@@ -74,7 +81,6 @@ def copy(
             return replace(client, source, path, head, changed_headers(head, None, None), part_size, version)
         return _large(client, source, target, path, head, part_size, version, etag)
     refuse_unsealed(client.key_headers, answer.headers)
-    copied = _etag_in(data)
     if etag and copied and copied != etag and client.etag_is_md5 and is_md5(etag) and is_md5(copied):
         # Ceph, moto and rclone take no notice of the condition. What they copied is a whole object, only a later one.
         raise SourceChanged("the object was replaced meanwhile")
@@ -115,12 +121,12 @@ def replace(
         "x-amz-copy-source": _named(place, version),
         "x-amz-metadata-directive": "REPLACE",
     }
-    if etag := head.get("etag"):
-        sent["x-amz-copy-source-if-match"] = etag
+    if present := head.get("etag"):
+        sent["x-amz-copy-source-if-match"] = present
     tags = tags_of(client, place, head, version)
     try:
         answer = client.request("PUT", *place, headers=sent)
-        data = client.checked(answer, place[0])
+        etag = _etag_in(result_of(answer, place[0]))
     except PreconditionFailed as exc:
         raise SourceChanged("the object was replaced meanwhile", request_id=exc.request_id) from exc
     except Unsupported as exc:
@@ -131,7 +137,7 @@ def replace(
     if tags:
         # AWS keeps them; others lose them where metadata is replaced, whatever they are told.
         set_tags(client, place, tags)
-    return ObjectInfo(path, FILE, etag=_etag_in(data), version=version_of(answer.headers))
+    return ObjectInfo(path, FILE, etag=etag, version=version_of(answer.headers))
 
 
 def refuse_no_copy(client: Client) -> None:
@@ -257,7 +263,7 @@ def tags_of(client: Client, place: Place, head: Mapping[str, str], version: str 
     query = [("tagging", "")]
     if version:
         query.append(("versionId", version))
-    return tagging(client.request("GET", *place, query).data)
+    return tagging(result_of(client.request("GET", *place, query), place[0]))
 
 
 def set_tags(client: Client, place: Place, tags: str) -> None:
@@ -276,8 +282,8 @@ def _named(place: Place, version: str | None = None) -> str:
     return f"{name}?versionId={quote_key(version)}" if version else name
 
 
-def _etag_in(data: bytes) -> str | None:
-    return text_of(tree(data), "ETag").strip('"') or None
+def _etag_in(root: Element) -> str | None:
+    return text_of(root, "ETag").strip('"') or None
 
 
 def _source_key(client: Client) -> dict[str, str]:

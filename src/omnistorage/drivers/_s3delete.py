@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Final
 from omnistorage.core.driver import Failures
 from omnistorage.core.errors import IsADirectory, StorageError
 
+from ._s3answers import confirm_deleted, result_of
 from ._s3client import Client
-from ._s3errors import Failure, error_of, failure_of
-from ._s3xml import deletion, fits_xml, text_of, tree
+from ._s3errors import Failure, error_of
+from ._s3xml import deletion, fits_xml, text_of
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -44,7 +45,7 @@ def delete_all(client: Client, place_of: Callable[[str], tuple[str, str]], paths
     together = [one for one in wanted if not client.preset.no_batch_delete and fits_xml(one[2])]
     for index, bucket, key in single:
         try:
-            client.request("DELETE", bucket, key, allow=(404,))
+            confirm_deleted(client, bucket, key, client.request("DELETE", bucket, key, allow=(404,)))
         except StorageError as exc:
             results[index] = exc
     for bucket, group in groupby(sorted(together, key=lambda one: one[1]), key=lambda one: one[1]):
@@ -78,9 +79,7 @@ def _delete_batch(client: Client, bucket: str, batch: list[_Placed], results: Fa
     headers = {"content-type": "application/xml", "content-md5": digest}
     try:
         answer = client.request("POST", bucket, query=(("delete", ""),), headers=headers, body=body)
-        root = tree(answer.data)
-        if root.tag == "Error":
-            raise error_of(failure_of(answer.status, answer.headers, answer.data), bucket)
+        root = result_of(answer, bucket)
     except StorageError as exc:
         if exc.retryable:
             # Nothing may have been done: the whole call goes again, which does no harm.

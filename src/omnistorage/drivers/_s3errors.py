@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import TypeVar
 
 import msgspec
 
@@ -24,6 +25,8 @@ from omnistorage.core.errors import (
     Unreachable,
     Unsupported,
 )
+
+E = TypeVar("E", bound=StorageError)
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -47,7 +50,7 @@ class Failure(msgspec.Struct, frozen=True):
 def failure_of(status: int, headers: Mapping[str, str], data: bytes) -> Failure:
     """Read an answer that tells of a failure; never fails itself, whatever a proxy on the way made of it."""
     code = message = region = ""
-    request_id = headers.get("x-amz-request-id") or headers.get("x-request-id") or None
+    request_id = _request_id(headers)
     if b"<Error" in data[:2000]:
         from ._s3xml import text_of, tree
 
@@ -85,6 +88,24 @@ def error_of(failure: Failure, bucket: str, retry_after: float | None = None) ->
     if failure.code in _AGAIN:
         error.retryable = True
     return error
+
+
+def named(exc: E, bucket: str, headers: Mapping[str, str] | None = None) -> E:
+    """Have an error that came from a connection name the bucket, and the request by the ``headers`` of its answer.
+
+    That of another storage, from which a body comes, stays as it is.
+    """
+    if exc.op or not isinstance(exc, Unreachable | TimedOut | Corrupted):
+        return exc
+    if bucket and f"bucket {bucket!r}" not in exc.message:
+        exc.message = f"{exc.message or exc.says} (bucket {bucket!r})"
+    if headers is not None and exc.request_id is None:
+        exc.request_id = _request_id(headers)
+    return exc
+
+
+def _request_id(headers: Mapping[str, str]) -> str | None:
+    return headers.get("x-amz-request-id") or headers.get("x-request-id") or None
 
 
 _REGION = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")

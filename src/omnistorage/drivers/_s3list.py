@@ -7,7 +7,9 @@ from typing import Final, NamedTuple
 from omnistorage.core.errors import NotFound, StorageError, Unsupported
 from omnistorage.core.info import DIR, FILE, ObjectInfo, Page, Usage
 
+from ._s3answers import result_of
 from ._s3client import Client
+from ._s3errors import named
 from ._s3metadata import is_md5, iso_time
 from ._s3xml import Entry, Listing, buckets, listing
 
@@ -70,7 +72,13 @@ def request(
         wanted.append(("list-type", "2"))
     if delimiter:
         wanted.append(("delimiter", delimiter))
-    return listing(client.request("GET", bucket, query=wanted).data)
+    answer = client.request("GET", bucket, query=wanted)
+    try:
+        if b"<ListBucketResult" not in answer.data[:2000]:
+            result_of(answer, bucket)
+        return listing(answer.data)
+    except StorageError as exc:
+        raise named(exc, bucket, answer.headers)  # noqa: B904 -- it has its cause
 
 
 def is_folder(client: Client, bucket: str, path: str) -> bool:
@@ -88,7 +96,7 @@ class _Bucket(NamedTuple):
 
 def page_of_buckets(client: Client, *, recursive: bool, token: object, most: int) -> Page:
     """Return the buckets as directories; if ``recursive``, a page of what stands in them."""
-    found = dict(buckets(client.request("GET", "").data))
+    found = dict(buckets(result_of(client.request("GET", ""), "")))
     names = sorted(found, key=lambda name: f"{name}/")
     if not recursive:
         return Page([ObjectInfo(name, DIR, None, iso_time(found[name])) for name in names])

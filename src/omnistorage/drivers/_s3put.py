@@ -11,6 +11,7 @@ from omnistorage.core.info import ObjectInfo
 from omnistorage.core.options import PutOptions
 from omnistorage.core.streams import Body, BytesBody, ByteStream, read_exactly
 
+from ._s3answers import confirm_stored
 from ._s3bodies import AT_HAND, CheckedStream, at_hand, proof_of, spooled, with_md5
 from ._s3client import Client
 from ._s3metadata import condition_of, stored_info
@@ -56,8 +57,8 @@ class Puts:
     ) -> ObjectInfo:
         digest = md5(data, usedforsecurity=False)
         sent = {**headers, **self._client.checksum_headers(data, digest=digest.digest())}
-        found = self._store(place, sent, data, options)
-        refuse_other(found.get("etag", ""), digest, self._client, found)
+        found = self._store(place, len(data), sent, data, options)
+        refuse_other(self._client, place[0], digest, found)
         return stored_info(path, len(data), headers, found, etag_is_md5=self._client.etag_is_md5)
 
     def _stream(
@@ -74,8 +75,8 @@ class Puts:
             opened.append(CheckedStream(body, size))
             return opened[-1]
 
-        found = self._store(place, {**headers, **proof, "content-length": str(size)}, stream, options)
-        refuse_other(found.get("etag", ""), opened[-1].digest, self._client, found)
+        found = self._store(place, size, {**headers, **proof, "content-length": str(size)}, stream, options)
+        refuse_other(self._client, place[0], opened[-1].digest, found)
         return stored_info(path, size, headers, found, etag_is_md5=self._client.etag_is_md5)
 
     def _unsized(
@@ -102,10 +103,12 @@ class Puts:
         with upload.undone_on_failure(), body.open() as stream:
             return upload.fill(body, stream, b"", size)
 
-    def _store(self, place: Place, headers: dict[str, str], data: Any, options: PutOptions) -> Mapping[str, str]:
+    def _store(
+        self, place: Place, size: int, headers: dict[str, str], data: Any, options: PutOptions
+    ) -> Mapping[str, str]:
         sent = {**headers, **condition_of(options, self._client.preset.if_match)}
         try:
-            return self._client.request("PUT", *place, headers=sent, body=data, unsigned=True).headers
+            found = self._client.request("PUT", *place, headers=sent, body=data, unsigned=True).headers
         except PreconditionFailed as exc:
             if not options.if_absent:
                 raise
@@ -114,3 +117,5 @@ class Puts:
             if options.if_match is None or "NoSuchBucket" in exc.message:
                 raise
             raise PreconditionFailed("there is no such object any more", request_id=exc.request_id) from exc
+        confirm_stored(self._client, *place, size, headers, found)
+        return found

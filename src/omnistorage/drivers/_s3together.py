@@ -12,13 +12,17 @@ from omnistorage.core.info import ObjectInfo
 from omnistorage.core.options import PutOptions
 from omnistorage.core.streams import Body
 
+from ._s3answers import confirm_stored, foreign
 from ._s3bodies import whole
 from ._s3client import Call, Client
+from ._s3errors import named
 from ._s3metadata import info_of, stored_info
 from ._s3upload import refuse_other
 
 if TYPE_CHECKING:
     from hashlib import _Hash
+
+    from ._http import Answer
 
 SMALL: Final = 64 << 10
 """Bytes up to which an object travels this way: so much fits into the buffers of the system, so that nobody waits."""
@@ -67,7 +71,9 @@ def put_together(
             continue
         found = answer.headers
         try:
-            refuse_other(found.get("etag", ""), digest, client, found)
+            bucket, key = place(items[at][0])
+            confirm_stored(client, bucket, key, size, headers, found)
+            refuse_other(client, bucket, digest, found)
         except Exception as exc:
             results[at] = exc
             continue
@@ -80,15 +86,17 @@ def put_together(
     return [result for result in results if result is not None]
 
 
-def _refused(info: ObjectInfo, data: bytes) -> Corrupted | None:
-    """Return what is wrong with bytes that came, if their MD5 is told and they have another one."""
+def _refused(info: ObjectInfo, bucket: str, answer: Answer) -> Corrupted | None:
+    """Return what is wrong with bytes that came: they are no object's, or have another MD5 than is told."""
+    if info.etag is None:
+        return foreign(bucket, answer.headers)
     told = info.hashes.get("md5")
-    if told is None or (found := md5(data, usedforsecurity=False).hexdigest()) == told:
+    if told is None or (found := md5(answer.data, usedforsecurity=False).hexdigest()) == told:
         return None
     error = Corrupted(f"other bytes came than are stored: MD5 {found}, not {told}")
     # As where they come by themselves: see S3Stream.
     error.retryable = False
-    return error
+    return named(error, bucket, answer.headers)
 
 
 def get_together(client: Client, paths: Sequence[str], width: int, place: Placed) -> GetResults:
@@ -111,6 +119,7 @@ def get_together(client: Client, paths: Sequence[str], width: int, place: Placed
         if isinstance(answer, Exception):
             results[at] = answer
         else:
+            bucket, _ = place(paths[at])
             info = info_of(paths[at], answer.headers, etag_is_md5=client.etag_is_md5, size=len(answer.data))
-            results[at] = _refused(info, answer.data) or (info, answer.data)
+            results[at] = _refused(info, bucket, answer) or (info, answer.data)
     return [result for result in results if result is not None]

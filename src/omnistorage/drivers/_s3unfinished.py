@@ -1,19 +1,79 @@
-"""Uploads in parts that were begun and not finished: which there are, and what came of one that nobody knows."""
+"""Uploads in parts that are not finished: begun, looked at, aborted; and what came of one that nobody knows."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Final
 
+from omnistorage.core.errors import RateLimited, StorageError, Unsupported
+
+from ._s3answers import foreign, result_of
 from ._s3client import Client
-from ._s3metadata import http_time, iso_time
-from ._s3xml import parts, uploads
+from ._s3metadata import http_time, iso_time, refuse_unsealed
+from ._s3xml import parts, text_of, uploads
 
 _SECOND: Final = 1_000_000_000
 
 _LONGEST_BEGIN: Final = 900 * _SECOND
 """Within so many nanoseconds an upload is begun, with all repetitions, or never."""
+
+
+def begin(client: Client, bucket: str, key: str, headers: Mapping[str, str]) -> str:
+    """Begin an upload; return its id.
+
+    If the answer to an earlier begin of this key was lost, what may have begun then is aborted.
+    """
+    since_ns = time.time_ns()
+    try:
+        found = _begun(client, bucket, key, headers)
+    except StorageError as exc:
+        # Who is told to come later knows that nothing was done.
+        if exc.retryable and not isinstance(exc, RateLimited):
+            client.unanswered.setdefault((bucket, key), since_ns)
+        raise
+    lost_ns = client.unanswered.pop((bucket, key), None)
+    if lost_ns is not None:
+        # What cannot be found now is swept some day.
+        with suppress(StorageError):
+            abort_begun(client, bucket, key, lost_ns, but=found)
+    return found
+
+
+def _begun(client: Client, bucket: str, key: str, headers: Mapping[str, str]) -> str:
+    answer = client.request("POST", bucket, key, (("uploads", ""),), headers)
+    found = text_of(result_of(answer, bucket), "UploadId")
+    if not found:
+        raise foreign(bucket, answer.headers)
+    try:
+        # Now, while it has nothing of the object.
+        refuse_unsealed(client.key_headers, answer.headers)
+    except Unsupported:
+        abort(client, bucket, key, found)
+        raise
+    return found
+
+
+def abort(client: Client, bucket: str, key: str, upload_id: str) -> None:
+    """Throw an upload away, with its parts; one that is gone is fine."""
+    query = (("uploadId", upload_id),)
+    answer = client.request("DELETE", bucket, key, query, allow=(404,))
+    if answer.status in (204, 404):
+        return
+    if client.request("GET", bucket, key, query, allow=(404,)).status != 404:
+        raise foreign(bucket, answer.headers)
+
+
+def stored_parts(client: Client, bucket: str, key: str, upload_id: str) -> dict[int, tuple[int, str]]:
+    """Return size and ETag of each part that the service has, by number."""
+    stored: dict[int, tuple[int, str]] = {}
+    marker: dict[str, str] | None = {}
+    while marker is not None:
+        query = (("uploadId", upload_id), *marker.items())
+        found, marker = parts(result_of(client.request("GET", bucket, key, query), bucket), marker)
+        stored |= {number: (size, etag) for number, size, etag in found}
+    return stored
 
 
 def unfinished(client: Client, bucket: str, prefix: str) -> Iterator[tuple[str, str, int]]:
@@ -26,28 +86,28 @@ def unfinished(client: Client, bucket: str, prefix: str) -> Iterator[tuple[str, 
         if answer.status == 404 and b"NoSuchUpload" in answer.data:
             # So says one service where there are none.
             return
-        found, marker = uploads(client.good(answer, bucket))
+        found, marker = uploads(result_of(answer, bucket), marker)
         for key, upload_id, begun in found:
             # One whose age is not known is left alone.
             if (since := iso_time(begun)) is not None:
                 yield key, upload_id, since
 
 
-def abort_begun(client: Client, bucket: str, key: str, since_ns: int) -> int:
+def abort_begun(client: Client, bucket: str, key: str, since_ns: int, but: str = "") -> int:
     """Abort the uploads of a key that began in the minutes after a time, and have no part; return how many.
 
     The time is by the clock of this machine; when an upload began is told by that of the service, cut to seconds.
+    The one whose id is ``but`` stays.
     """
     told = http_time(client.request("HEAD", bucket, allow=(403, 404)).headers.get("date", ""))
     first = since_ns - _SECOND + (0 if told is None else told - time.time_ns())
     count = 0
     for name, upload_id, begun in list(unfinished(client, bucket, key)):
         # One that began later is of somebody else, who may be about to send the first part.
-        if name != key or not first <= begun <= first + _LONGEST_BEGIN:
+        if name != key or upload_id == but or not first <= begun <= first + _LONGEST_BEGIN:
             continue
-        query = (("uploadId", upload_id),)
-        answer = client.request("GET", bucket, key, query, allow=(404,))
-        if answer.status != 404 and not parts(answer.data)[0]:
-            client.request("DELETE", bucket, key, query, allow=(404,))
+        answer = client.request("GET", bucket, key, (("uploadId", upload_id),), allow=(404,))
+        if answer.status != 404 and not parts(result_of(answer, bucket))[0]:
+            abort(client, bucket, key, upload_id)
             count += 1
     return count

@@ -29,15 +29,19 @@ from omnistorage.core.streams import (
     read_exactly,
 )
 
+from ._s3answers import foreign, refuse_foreign, result_of
 from ._s3bodies import read_into, whole, wrong_size
 from ._s3client import Client
 from ._s3digest import SIGNED
+from ._s3errors import named
 from ._s3metadata import MTIME_HEADER, is_md5, md5_header, ns_of, refuse_unsealed, version_of
 from ._s3turns import Turns
-from ._s3xml import completion, parts, text_of, tree
+from ._s3unfinished import abort, begin, stored_parts
+from ._s3xml import completion, text_of
 
 if TYPE_CHECKING:
     from hashlib import _Hash
+    from xml.etree.ElementTree import Element
 
     from ._http import Answer
 
@@ -125,11 +129,11 @@ class S3Upload(Upload):
             answer = client.request(
                 "PUT", self._bucket, self._key, query, headers, data, unsigned=True, before_last=my_turn
             )
-        etag = answer.headers.get("etag", "")
+        refuse_foreign(answer.headers, self._bucket)
         if by_md5:
-            refuse_other(etag, digest, client, answer.headers)
+            refuse_other(client, self._bucket, digest, answer.headers)
         with self._lock:
-            self._parts[number] = (len(data), etag)
+            self._parts[number] = (len(data), answer.headers["etag"])
 
     def part_length(self, number: int) -> int:
         if not self._grows:
@@ -143,7 +147,9 @@ class S3Upload(Upload):
         given = {**headers, "x-amz-copy-source": source, "x-amz-copy-source-range": f"bytes={begin}-{end - 1}"}
         query = (("partNumber", str(number)), ("uploadId", self._id))
         answer = self._client.request("PUT", self._bucket, self._key, query, given)
-        etag = text_of(tree(self._client.checked(answer, self._bucket)), "ETag")
+        etag = text_of(result_of(answer, self._bucket), "ETag")
+        if not etag:
+            raise foreign(self._bucket, answer.headers)
         with self._lock:
             self._parts[number] = (end - begin, etag)
 
@@ -157,23 +163,23 @@ class S3Upload(Upload):
             headers["if-none-match"] = "*"
             refuse_present(self._client, self._bucket, self._key)
         try:
-            answer, data = self._complete(headers)
+            answer, result = self._complete(headers)
         except StorageError as exc:
             if "InvalidPart" not in exc.message or not self._name_anew():
                 raise
-            answer, data = self._complete(headers)
+            answer, result = self._complete(headers)
         self._over = True
         found = [self._parts[number] for number in sorted(self._parts)]
-        etag = text_of(tree(data), "ETag").strip('"') or self._worked_out([etag for _, etag in found])
+        etag = text_of(result, "ETag").strip('"') or self._worked_out([etag for _, etag in found])
         size = sum(length for length, _ in found)
         return ObjectInfo(self._path, FILE, size, self._mtime_ns, etag=etag, version=version_of(answer.headers))
 
-    def _complete(self, headers: Mapping[str, str]) -> tuple[Answer, bytes]:
+    def _complete(self, headers: Mapping[str, str]) -> tuple[Answer, Element]:
         client = self._client
         body = completion((number, etag) for number, (_, etag) in sorted(self._parts.items()))
         try:
             answer = client.request("POST", self._bucket, self._key, (("uploadId", self._id),), headers, body)
-            return answer, client.checked(answer, self._bucket)
+            return answer, result_of(answer, self._bucket)
         except PreconditionFailed as exc:
             raise AlreadyExists(exc.message, request_id=exc.request_id) from exc
 
@@ -234,7 +240,7 @@ class S3Upload(Upload):
     def abort(self) -> None:
         if self._over:
             return
-        self._client.request("DELETE", self._bucket, self._key, (("uploadId", self._id),), allow=(404,))
+        abort(self._client, self._bucket, self._key, self._id)
         self._over = True
 
 
@@ -262,21 +268,6 @@ def begin_upload(
     return S3Upload(client, bucket, key, path, upload_id, part_size, **facts)
 
 
-def begin(client: Client, bucket: str, key: str, headers: Mapping[str, str]) -> str:
-    """Begin an upload; return its id."""
-    answer = client.request("POST", bucket, key, (("uploads", ""),), headers)
-    found = text_of(tree(client.checked(answer, bucket)), "UploadId")
-    if not found:
-        raise StorageError("the service gave no id for the upload")
-    try:
-        # Now, while it has nothing of the object.
-        refuse_unsealed(client.key_headers, answer.headers)
-    except Unsupported:
-        client.request("DELETE", bucket, key, (("uploadId", found),), allow=(404,))
-        raise
-    return found
-
-
 def resume(client: Client, bucket: str, key: str, path: str, token: str, mtime_ns: int | None) -> S3Upload:
     """Go on with an upload that was begun with this key.
 
@@ -295,38 +286,27 @@ def resume(client: Client, bucket: str, key: str, path: str, token: str, mtime_n
     return S3Upload(client, bucket, key, path, upload_id, part_size, mtime_ns=mtime_ns, stored=stored)
 
 
-def stored_parts(client: Client, bucket: str, key: str, upload_id: str) -> dict[int, tuple[int, str]]:
-    """Return size and ETag of each part that the service has, by number."""
-    stored: dict[int, tuple[int, str]] = {}
-    marker: dict[str, str] | None = {}
-    while marker is not None:
-        query = (("uploadId", upload_id), *marker.items())
-        found, marker = parts(client.request("GET", bucket, key, query).data)
-        stored |= {number: (size, etag) for number, size, etag in found}
-    return stored
-
-
 def refuse_present(client: Client, bucket: str, key: str) -> None:
     """Look whether there is an object.
 
     Raises:
         AlreadyExists: There is one.
     """
-    if client.request("HEAD", bucket, key, headers=client.key_headers, allow=(404,)).status != 404:
+    answer = client.request("HEAD", bucket, key, headers=client.key_headers, allow=(404,))
+    if answer.status != 404:
+        refuse_foreign(answer.headers, bucket)
         raise AlreadyExists
 
 
-def refuse_other(etag: str, digest: _Hash, client: Client, headers: Mapping[str, str]) -> None:
-    """Compare the ETag of what was stored with the MD5 of what was sent, where that can be.
+def refuse_other(client: Client, bucket: str, digest: _Hash, headers: Mapping[str, str]) -> None:
+    """Compare the ETag that ``headers`` give to what was stored with the MD5 of what was sent, where that can be.
 
     Raises:
         Corrupted: The service stored other bytes.
         Unsupported: They are not encrypted by the key that was given.
     """
     refuse_unsealed(client.key_headers, headers)
-    plain = etag.strip('"')
+    plain = headers.get("etag", "").strip('"')
     if client.etag_is_md5 and len(plain) == 32 and plain != digest.hexdigest():
-        raise Corrupted(
-            f"the service stored other bytes than were sent: MD5 {plain}, not {digest.hexdigest()}",
-            request_id=headers.get("x-amz-request-id"),
-        )
+        told = f"the service stored other bytes than were sent: MD5 {plain}, not {digest.hexdigest()}"
+        raise named(Corrupted(told), bucket, headers)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from omnistorage.core.errors import NotFound, StorageError, Unsupported
 from omnistorage.core.info import FILE, ObjectInfo
 
+from ._s3answers import result_of
 from ._s3client import Client
 from ._s3metadata import is_md5, iso_time
 from ._s3xml import versions
@@ -20,7 +21,7 @@ def versions_of(client: Client, bucket: str, key: str, path: str) -> Iterator[Ob
         query = [("versions", ""), ("prefix", key), *marker.items()]
         if not client.preset.no_url_encoding:
             query.append(("encoding-type", "url"))
-        found = versions(client.request("GET", bucket, query=query).data)
+        found = versions(result_of(client.request("GET", bucket, query=query), bucket), marker)
         for entry in found.entries:
             if entry.key != key:
                 # Longer keys that begin the same come behind.

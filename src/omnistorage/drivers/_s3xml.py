@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import parse_qsl, quote, unquote_plus, urlencode
 
@@ -11,6 +11,9 @@ from omnistorage.core.errors import Corrupted, StorageError, Truncated
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
+
+Asked = Mapping[str, str] | None
+"""The parameters by which a request went on where another page had ended."""
 
 
 class Entry(NamedTuple):
@@ -144,9 +147,8 @@ def completion(parts: Iterable[tuple[int, str]]) -> bytes:
     return f'<CompleteMultipartUpload xmlns="{NAMESPACE}">{found}</CompleteMultipartUpload>'.encode()
 
 
-def versions(data: bytes) -> Listing:
-    """Read the answer to ListObjectVersions."""
-    root = tree(data)
+def versions(root: Element, asked: Asked = None) -> Listing:
+    """Read the answer to ListObjectVersions; ``asked`` is what its request named to go on."""
     encoded = root.find("EncodingType") is not None
     entries = [
         Entry(
@@ -160,39 +162,32 @@ def versions(data: bytes) -> Listing:
         for node in root
         if node.tag in ("Version", "DeleteMarker")
     ]
-    return Listing(entries, [], _markers(root, encoded, "KeyMarker", "VersionIdMarker"))
+    return Listing(entries, [], _markers(root, encoded, asked, "KeyMarker", "VersionIdMarker"))
 
 
-def uploads(data: bytes) -> tuple[list[tuple[str, str, str]], dict[str, str] | None]:
+def uploads(root: Element, asked: Asked = None) -> tuple[list[tuple[str, str, str]], dict[str, str] | None]:
     """Read the answer to ListMultipartUploads: key, id and begin of each, and how to ask for the next ones."""
-    root = tree(data)
     encoded = root.find("EncodingType") is not None
     found = [
         (_decoded(node.findtext("Key") or "", encoded), text_of(node, "UploadId"), text_of(node, "Initiated"))
         for node in root.iterfind("Upload")
     ]
-    return found, _markers(root, encoded, "KeyMarker", "UploadIdMarker")
+    return found, _markers(root, encoded, asked, "KeyMarker", "UploadIdMarker")
 
 
-def parts(data: bytes) -> tuple[list[tuple[int, int, str]], dict[str, str] | None]:
+def parts(root: Element, asked: Asked = None) -> tuple[list[tuple[int, int, str]], dict[str, str] | None]:
     """Read the answer to ListParts: number, size and ETag of each, and how to ask for the next ones."""
-    root = tree(data)
     found = [
         (int(text_of(node, "PartNumber")), int(text_of(node, "Size")), text_of(node, "ETag"))
         for node in root.iterfind("Part")
     ]
-    if text_of(root, "IsTruncated") != "true":
-        return found, None
-    marker = text_of(root, "NextPartNumberMarker")
-    if not marker or marker == text_of(root, "PartNumberMarker"):
-        raise StorageError(_NO_WAY_ON)
-    return found, {"part-number-marker": marker}
+    return found, _markers(root, False, asked, "PartNumberMarker")
 
 
-def tagging(data: bytes) -> str:
+def tagging(root: Element) -> str:
     """Read the answer to GetObjectTagging: the tags as a header names them."""
     # Sorted: services give them in any order.
-    tags = sorted((node.findtext("Key") or "", node.findtext("Value") or "") for node in tree(data).iter("Tag"))
+    tags = sorted((node.findtext("Key") or "", node.findtext("Value") or "") for node in root.iter("Tag"))
     return urlencode(tags, quote_via=quote)
 
 
@@ -205,9 +200,9 @@ def tagging_body(text: str) -> bytes:
     return f'<Tagging xmlns="{NAMESPACE}"><TagSet>{tags}</TagSet></Tagging>'.encode()
 
 
-def buckets(data: bytes) -> Iterator[tuple[str, str]]:
+def buckets(root: Element) -> Iterator[tuple[str, str]]:
     """Yield name and time of making of each bucket."""
-    for node in tree(data).iter("Bucket"):
+    for node in root.iter("Bucket"):
         yield text_of(node, "Name"), text_of(node, "CreationDate")
 
 
@@ -241,18 +236,17 @@ def _next(fields: dict[str, str], encoded: bool) -> dict[str, str] | None:
     return {}
 
 
-def _markers(root: Element, encoded: bool, *names: str) -> dict[str, str] | None:
+def _markers(root: Element, encoded: bool, asked: Asked, *names: str) -> dict[str, str] | None:
     if text_of(root, "IsTruncated") != "true":
         return None
-    key, other = names
-    after = root.findtext(f"Next{key}") or ""
-    mark = text_of(root, f"Next{other}")
-    # Whoever asks for the same page again and again never comes to an end.
-    if not after or (after, mark) == (root.findtext(key) or "", text_of(root, other)):
-        raise StorageError(_NO_WAY_ON)
-    found = {_MARKERS[key]: _decoded(after, encoded)}
-    if mark:
-        found[_MARKERS[other]] = mark
+    key, *others = names
+    found = {_MARKERS[key]: _decoded(root.findtext(f"Next{key}") or "", encoded)}
+    for other in others:
+        if mark := text_of(root, f"Next{other}"):
+            found[_MARKERS[other]] = mark
+    if not found[_MARKERS[key]] or found == asked:
+        # It would go on for ever.
+        raise Corrupted("the listing is cut, and does not say where it goes on")
     return found
 
 
@@ -260,11 +254,10 @@ def _decoded(text: str, encoded: bool) -> str:
     return unquote_plus(text) if encoded else text
 
 
-_NO_WAY_ON = "the listing is cut, and does not say where it goes on"
-
 NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 _MARKERS = {
     "KeyMarker": "key-marker",
+    "PartNumberMarker": "part-number-marker",
     "VersionIdMarker": "version-id-marker",
     "UploadIdMarker": "upload-id-marker",
 }

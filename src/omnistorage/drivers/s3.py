@@ -35,6 +35,7 @@ from . import _s3together as together
 from . import _s3unfinished as unfinished
 from . import _s3upload as parts
 from . import _s3versions as versioning
+from ._s3answers import confirm_deleted, refuse_foreign
 from ._s3client import Client
 from ._s3delete import delete_all
 from ._s3keys import MAX_KEY, refuse_no_key, refuse_unlisted
@@ -164,7 +165,7 @@ class S3Driver(Driver):
         bucket, key = self._object(path)
         # The service says the same whether there was something or not.
         self._found(bucket, key)
-        self._client.request("DELETE", bucket, key)
+        confirm_deleted(self._client, bucket, key, self._client.request("DELETE", bucket, key))
 
     # -- optional verbs ------------------------------------------------------------------------------------
 
@@ -303,7 +304,7 @@ class S3Driver(Driver):
         for name, upload_id, begun in list(unfinished.unfinished(self._client, bucket, f"{key}/" if key else "")):
             if begun <= before:
                 if not dry_run:
-                    self._client.request("DELETE", bucket, name, (("uploadId", upload_id),), allow=(404,))
+                    unfinished.abort(self._client, bucket, name, upload_id)
                 count += 1
         return count
 
@@ -345,7 +346,7 @@ class S3Driver(Driver):
             return io.BytesIO()
         headers = {**self._client.key_headers, **range_header(offset, length)}
         answer = self._client.request("GET", bucket, key, query, headers, stream=True, allow=(416,))
-        return stream_of(path, answer, offset, length, etag_is_md5=self._client.etag_is_md5)
+        return stream_of(path, bucket, answer, offset, length, etag_is_md5=self._client.etag_is_md5)
 
     def _head(self, bucket: str, key: str) -> Mapping[str, str] | None:
         refuse_no_key(self._client.preset, key)
@@ -358,7 +359,10 @@ class S3Driver(Driver):
                 raise
             hint = "is it encrypted by a key of your own? sse_customer_key names that"
             raise StorageError(f"{exc.message}: {hint}", request_id=exc.request_id) from exc
-        return None if answer.status == 404 else answer.headers
+        if answer.status == 404:
+            return None
+        refuse_foreign(answer.headers, bucket)
+        return answer.headers
 
     def _found(self, bucket: str, key: str) -> Mapping[str, str]:
         head = self._head(bucket, key)

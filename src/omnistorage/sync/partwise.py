@@ -21,7 +21,7 @@ from typing import NoReturn, Protocol
 import msgspec
 
 from omnistorage.core.driver import Driver
-from omnistorage.core.errors import Cancelled, Corrupted, NoSpace, NotFound, SourceChanged, StorageError
+from omnistorage.core.errors import Cancelled, Corrupted, NoSpace, NotFound, RateLimited, SourceChanged, StorageError
 from omnistorage.core.info import ObjectInfo
 from omnistorage.core.options import PutOptions
 from omnistorage.core.streams import Upload
@@ -188,11 +188,13 @@ class _Sending:
         upload = self._known()
         if upload is None:
             options = msgspec.structs.replace(self._options, hashes=self._hashes())
-            self._note_begin()
+            since_ns = time.time_ns()
+            self._note_begin(since_ns)
             try:
                 upload = self._dst.begin_upload(self._path, options, self._source.size)
-            except StorageError:
-                self._forget()
+            except StorageError as exc:
+                if not exc.retryable or isinstance(exc, RateLimited) or self._undone(since_ns):
+                    self._forget()
                 raise
             if not self._fits(upload.part_size, upload.done):
                 upload.abort()
@@ -210,16 +212,25 @@ class _Sending:
             known |= self._source.hash(wanted, lambda count: self._watcher.moved(0))
         return known
 
-    def _note_begin(self) -> None:
+    def _undone(self, since_ns: int) -> bool:
+        """Abort what may have begun without an answer; say whether nothing can be left of it."""
+        if not self._noted:
+            return True
+        try:
+            self._dst.abort_begun(self._path, since_ns)
+        except StorageError:
+            # The next run looks for it.
+            return False
+        return True
+
+    def _note_begin(self, since_ns: int) -> None:
         """Note that an upload is about to begin: a kill before its token is noted would leave it to nobody."""
         features = self._dst.features
         if not features.abort_begun or not features.resume_upload or self._options.origin is None:
             return
         self._noted = True
         source = self._source
-        record = UploadRecord(
-            token="", part_size=0, source=source.fingerprint, size=source.size, since_ns=time.time_ns()
-        )
+        record = UploadRecord(token="", part_size=0, source=source.fingerprint, size=source.size, since_ns=since_ns)
         self._uploads.note_upload(self._path, record)
 
     def _note(self, upload: Upload, saved: int) -> None:
