@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from omnistorage.core.errors import NotFound, StorageError, Unsupported
+from omnistorage.core.errors import Corrupted, NotFound, StorageError, Unsupported
 from omnistorage.core.info import DIR, FILE, ObjectInfo, Page, Usage
 
 from ._s3answers import result_of
@@ -22,10 +22,12 @@ class Token(NamedTuple):
     Attributes:
         query: What its request has to name beside the usual.
         within: It lists what stands below ``/``, among the objects of the root.
+        last: The last key, or what keys have in common, of the page before.
     """
 
     query: tuple[tuple[str, str], ...] = ()
     within: bool = False
+    last: str = ""
 
 
 def page_of(
@@ -40,12 +42,14 @@ def page_of(
     prefix = "/" if at.within else f"{folder}/" if folder else ""
     flat = recursive or at.within
     found = request(client, bucket, prefix, delimiter="" if flat else "/", most=most, query=at.query)
+    last = _last(found)
+    _refuse_circle(bucket, found, at, last)
     infos = _infos(found.entries, root, client.etag_is_md5)
     if flat:
         infos = [
             info if info.size else _marked(info, root) for info in infos if info.size or info.path != root + prefix
         ]
-        return Page(infos, _next(found, within=at.within) or (_BEHIND if at.within else None))
+        return Page(infos, _next(found, last, within=at.within) or (_BEHIND if at.within else None))
     if prefix and infos and infos[0].path == root + prefix and not infos[0].size:
         del infos[0]
     if found.prefixes:
@@ -55,7 +59,7 @@ def page_of(
         if slash and at != _BEHIND:
             # What comes before stands on this page, the rest comes again when what begins with a slash is listed.
             return Page([info for info in infos if info.order < root + "/"], Token(within=True))
-    return Page(infos, _next(found))
+    return Page(infos, _next(found, last))
 
 
 def request(
@@ -76,7 +80,9 @@ def request(
     try:
         if b"<ListBucketResult" not in answer.data[:2000]:
             result_of(answer, bucket)
-        return listing(answer.data)
+        found = listing(answer.data)
+        _refuse_others(found, prefix)
+        return found
     except StorageError as exc:
         raise named(exc, bucket, answer.headers)  # noqa: B904 -- it has its cause
 
@@ -158,16 +164,38 @@ def _marked(info: ObjectInfo, root: str) -> ObjectInfo:
     return ObjectInfo(info.path[:-1], DIR)
 
 
-def _next(found: Listing, *, within: bool = False) -> Token | None:
+def _next(found: Listing, last: str, *, within: bool = False) -> Token | None:
     if found.next is None:
         return None
-    if found.next:
-        return Token(tuple(found.next.items()), within)
-    last = max((entry.key for entry in found.entries[-1:]), default="")
-    last = max([last, *found.prefixes[-1:]])
-    if not last:
-        raise StorageError("the listing is cut, and does not say where it goes on")
-    return Token((("marker", last),), within)
+    return Token(tuple(found.next.items()) or (("marker", last),), within, last)
+
+
+def _last(found: Listing) -> str:
+    return max([*(entry.key for entry in found.entries[-1:]), *found.prefixes[-1:]], default="")
+
+
+def _refuse_circle(bucket: str, found: Listing, at: Token, last: str) -> None:
+    """Look whether a page goes on behind the one before, and the next one behind it.
+
+    Raises:
+        Corrupted: It would go on for ever.
+    """
+    # Pages may be empty, but then the next one must be another one.
+    behind = last > at.last if last else found.next != dict(at.query)
+    if not behind or (found.next == {} and not last):
+        raise named(Corrupted("the listing is cut, and does not say where it goes on"), bucket)
+
+
+def _refuse_others(found: Listing, prefix: str) -> None:
+    """Look whether a page is about what was asked for.
+
+    Raises:
+        Corrupted: It has other keys.
+    """
+    if prefix:
+        for key in [*(entry.key for entry in found.entries), *found.prefixes]:
+            if not key.startswith(prefix):
+                raise Corrupted(f"what begins with {prefix!r} was asked for, and {key!r} came")
 
 
 def _order(info: ObjectInfo) -> str:

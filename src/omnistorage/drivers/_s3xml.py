@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import parse_qsl, quote, unquote_plus, urlencode
 
-from omnistorage.core.errors import Corrupted, StorageError, Truncated
+from omnistorage.core.errors import Corrupted, Truncated
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -209,7 +209,7 @@ def buckets(root: Element) -> Iterator[tuple[str, str]]:
 def _listing_by_parser(data: bytes) -> Listing:
     root = tree(data)
     if root.tag != "ListBucketResult":
-        raise StorageError(f"a listing was asked for, and {root.tag} came")
+        raise Corrupted(f"a listing was asked for, and {root.tag} came")
     encoded = root.find("EncodingType") is not None
     entries = [
         Entry(
@@ -226,7 +226,10 @@ def _listing_by_parser(data: bytes) -> Listing:
 
 
 def _next(fields: dict[str, str], encoded: bool) -> dict[str, str] | None:
-    if fields.get("IsTruncated") != "true":
+    if "IsTruncated" not in fields:
+        # With a part of it gone, it would look like the last page.
+        raise Corrupted("the listing does not say whether it is all")
+    if fields["IsTruncated"] != "true":
         return None
     if token := fields.get("NextContinuationToken"):
         return {"continuation-token": token}
