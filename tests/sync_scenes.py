@@ -140,11 +140,11 @@ def plain(tree: Tree | None = None) -> Storage:
 
 def s3(tree: Tree | None = None, *, when: int = WHEN) -> Storage:
     """Make a storage below a fresh prefix of a bucket on Ceph's gateway; where there is none, the test is skipped."""
-    return fill(Storage(_Lent(_bucket(), f"place {next(_NUMBERS)}")), tree or {}, when=when)
+    return fill(Storage(LentPrefix(_bucket(), f"place {next(_NUMBERS)}")), tree or {}, when=when)
 
 
-class _Lent(Prefix):
-    """Is closed without the driver, which has more places."""
+class LentPrefix(Prefix):
+    """A part of a bucket; is closed without the driver, which has more places."""
 
     def close(self) -> None:
         return

@@ -393,6 +393,16 @@ def test_finish_of_another_object(flaky: Flaky, retry: Retry) -> None:
         upload.finish()
 
 
+def test_finish_of_an_older_object(flaky: Flaky, retry: Retry) -> None:
+    """Nor is one of that size which has another time: it was there before."""
+    store(retry, "a", b"old!")
+    upload = retry.begin_upload("a", PutOptions(mtime_ns=10**18))
+    upload.put_part(1, BytesBody(b"part"))
+    flaky.before = [Unreachable(), NotFound()]
+    with pytest.raises(NotFound):
+        upload.finish()
+
+
 def test_list_pages_are_repeated() -> None:
     """A failed page is asked for again; those before it are not."""
     flaky = Flaky(MemoryDriver(MemoryDriver.options_class(page_size=1)))

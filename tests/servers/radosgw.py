@@ -123,6 +123,7 @@ rgw_thread_pool_size = 32
 rgw_enable_usage_log = false
 rgw_enable_lc_threads = false
 rgw_override_bucket_index_max_shards = 1
+rgw_multipart_min_part_size = 1024
 rgw_gc_max_objs = 2
 rgw_gc_obj_min_wait = 15
 rgw_gc_processor_period = 5

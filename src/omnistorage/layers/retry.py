@@ -11,7 +11,7 @@ once until it has recovered.
 Verbs are whole or nothing and can be repeated, but an answer can be lost after the work was done:
 
 * ``delete``, ``rmdir`` and ``abort``: a NotFound after a lost answer means done;
-* ``move``: done if ``src`` is gone and ``dst`` is there; ``finish``: done if an object of that size is there;
+* ``move``: done if ``src`` is gone and ``dst`` is there; ``finish``: done if an object of that size and time is there;
 * ``put`` with ``if_absent`` or ``if_match``: AlreadyExists or PreconditionFailed, with words that it may be our
   own object, since nobody can know.
 
@@ -147,11 +147,13 @@ class Retry(Layer):
         return self._repeat(lambda: self.inner.move(src, dst), settle)
 
     def begin_upload(self, path: str, options: PutOptions, size: int | None = None) -> Upload:
-        # An upload whose answer was lost is nobody's; `sweep` or the service removes it.
-        return _RetriedUpload(self, path, self._repeat(lambda: self.inner.begin_upload(path, options, size)))
+        # An upload whose answer was lost is nobody's; the driver, `sweep` or the service removes it.
+        upload = self._repeat(lambda: self.inner.begin_upload(path, options, size))
+        return _RetriedUpload(self, path, upload, options.mtime_ns)
 
     def resume_upload(self, path: str, token: str, options: PutOptions) -> Upload:
-        return _RetriedUpload(self, path, self._repeat(lambda: self.inner.resume_upload(path, token, options)))
+        upload = self._repeat(lambda: self.inner.resume_upload(path, token, options))
+        return _RetriedUpload(self, path, upload, options.mtime_ns)
 
     def delete_many(self, paths: Sequence[str]) -> Failures:
         """Delete several objects; those that failed for the moment are asked for again, alone."""
@@ -336,9 +338,10 @@ class _Again(Body):
 class _RetriedUpload(LayeredUpload):
     """An upload whose parts and end are repeated, too."""
 
-    def __init__(self, retry: Retry, path: str, inner: Upload) -> None:
+    def __init__(self, retry: Retry, path: str, inner: Upload, mtime_ns: int | None) -> None:
         super().__init__(retry, path, inner)
         self._retry = retry
+        self._mtime_ns = mtime_ns
 
     def put_part(self, number: int, body: Body) -> None:
         self._retry._send(lambda body: self.inner.put_part(number, body), body)
@@ -349,12 +352,19 @@ class _RetriedUpload(LayeredUpload):
         def settle(exc: StorageError, tries: Tries) -> ObjectInfo:
             if tries.lost is not None and isinstance(exc, NotFound):
                 info = self._retry._there(self._path)
-                if info is not None and info.kind is FILE and info.size == size:
+                if info is not None and info.kind is FILE and info.size == size and self._is_of_its_time(info):
                     return info
             _note_if_ours(exc, tries)
             raise exc
 
         return self._retry._repeat(self.inner.finish, settle)
+
+    def _is_of_its_time(self, info: ObjectInfo) -> bool:
+        """Say whether an object can be the new one, and not one of that size which was there before."""
+        features = self._retry.features
+        if not features.mtime or self._mtime_ns is None or info.mtime_ns is None:
+            return True
+        return abs(info.mtime_ns - self._mtime_ns) < max(features.precision, 1)
 
     def abort(self) -> None:
         self._retry._repeat(self.inner.abort, _gone)
