@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Final
+from urllib.parse import unquote
 
 from omnistorage.core.errors import RateLimited, StorageError, Unsupported
 
@@ -86,11 +87,22 @@ def unfinished(client: Client, bucket: str, prefix: str) -> Iterator[tuple[str, 
         if answer.status == 404 and b"NoSuchUpload" in answer.data:
             # So says one service where there are none.
             return
-        found, marker = uploads(result_of(answer, bucket), marker)
+        root = result_of(answer, bucket)
+        unsaid = bool(coding) and root.find("EncodingType") is None
+        found, marker = uploads(root, marker)
         for key, upload_id, begun in found:
             # One whose age is not known is left alone.
             if (since := iso_time(begun)) is not None:
-                yield key, upload_id, since
+                yield _plain(client, bucket, key, upload_id) if unsaid else key, upload_id, since
+
+
+def _plain(client: Client, bucket: str, key: str, upload_id: str) -> str:
+    """Return the key of an upload whose listing does not say whether keys are encoded; Ceph's are."""
+    plain = unquote(key)
+    if plain == key:
+        return key
+    query = (("uploadId", upload_id),)
+    return key if client.request("GET", bucket, key, query, allow=(404,)).status != 404 else plain
 
 
 def abort_begun(client: Client, bucket: str, key: str, since_ns: int, but: str = "") -> int:
