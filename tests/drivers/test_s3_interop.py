@@ -21,7 +21,7 @@ from omnistorage.layers.prefix import Prefix
 from omnistorage.storage import Storage
 from omnistorage.sync import sync
 from omnistorage.testing.bodies import pattern
-from s3_scenes import Rclone, fresh_bucket, rclone_on
+from s3_scenes import Rclone, fresh_bucket, needed, rclone_on
 from servers import Server
 from servers.clients import client
 
@@ -134,7 +134,7 @@ def test_rclone_names(storage: Storage, server: Server, rclone: Rclone) -> None:
     assert sorted(listed) == sorted(keys)
 
 
-def test_sync_after_rclone_does_nothing(storage: Storage, rclone: Rclone, tmp_path: Path) -> None:
+def test_sync_after_rclone_does_nothing(storage: Storage, server: Server, rclone: Rclone, tmp_path: Path) -> None:
     """A tree that rclone copied is in sync for us, and one that we copied is for rclone."""
     ours, theirs = tmp_path / "ours", tmp_path / "theirs"
     for folder in (ours, theirs):
@@ -146,17 +146,24 @@ def test_sync_after_rclone_does_nothing(storage: Storage, rclone: Rclone, tmp_pa
     settings = storage.driver.options
 
     def below(prefix: str) -> Storage:
-        return Storage(S3Driver(settings), partial(Prefix, prefix=prefix))
+        return Storage(S3Driver(settings), partial(Prefix, prefix=prefix), *needed(server))
 
     with below("theirs") as remote, omnistorage.open(theirs) as local:
         seen = sync(local, remote)
     with below("ours") as remote, omnistorage.open(ours) as local:
         sent = sync(local, remote)
+    log = tmp_path / "log"
+    rclone("sync", ours, "{}/ours", "--dry-run", "--log-file", log)
+    said = log.read_text()
+    os.utime(ours / "a", ns=(WHEN, WHEN + 10**9))
+    rclone("sync", ours, "{}/ours", "--dry-run", "--log-file", log)
 
     assert (seen.transferred, seen.equal) == (0, 3)
     assert sent.transferred == 3
     assert storage.read_bytes("ours/d/c d") == b"d/c d"
-    assert rclone("sync", ours, "{}/ours", "--dry-run", "-v", "--use-json-log") == ""
+    assert "Skipped" not in said
+    # So it would have been said.
+    assert "Skipped" in log.read_text()
     assert rclone("check", ours, "{}/ours", "--combined", "-").count("=") == 3
 
 

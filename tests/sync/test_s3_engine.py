@@ -14,7 +14,7 @@ from omnistorage.core.errors import StorageError
 from omnistorage.storage import Storage
 from omnistorage.sync import CheckOptions, Options, check, copy, copy_one, move, sync
 from omnistorage.sync.transfer import Transfer
-from s3_scenes import fresh_bucket
+from s3_scenes import fresh_bucket, needed
 from servers import Server
 from sync_scenes import OLD, PLACES, TREE, WHEN, Counting, Tree, fill, held
 
@@ -47,7 +47,7 @@ def place(server: Server) -> Iterator[Callable[[str, Path, Tree], Storage]]:
         def make(kind: str, root: Path, tree: Tree) -> Storage:
             if kind != "s3":
                 return PLACES[kind](root, tree)
-            storage = stack.enter_context(Storage(fresh_bucket(server)))
+            storage = stack.enter_context(Storage(fresh_bucket(server), *needed(server)))
             return fill(storage, tree, when=WHEN)
 
         yield make
