@@ -25,6 +25,15 @@ from servers.processes import program
 Rclone = Callable[..., str]
 """Runs rclone with these arguments, and returns what it prints."""
 
+KINDS = ("radosgw", "moto", "rclone_s3", "localstack", "swift_s3")
+"""The fixtures of all servers."""
+
+ANY_SIGNATURE = ("moto", "localstack")
+"""Servers that do not look at signatures, so that no keys are wrong there."""
+
+ANY_REGION = ("radosgw", "moto", "rclone", "localstack")
+"""Servers that do not look at what region a request is signed for."""
+
 PROVIDERS = {"radosgw": "ceph", "radosgw-tls": "ceph", "rclone-tls": "rclone"}
 """What the preset of a server is called, where it has another name."""
 
@@ -48,6 +57,11 @@ def settings(server: Server, **options: Any) -> dict[str, Any]:
         "part_size": 5 << 20,
         **options,
     }
+
+
+def secretive(server: Server) -> Server:
+    """Return the server with a secret that is no word of anything else, if it takes any."""
+    return msgspec.structs.replace(server, secret_key="a-secret-of-ours") if server.kind in ANY_SIGNATURE else server
 
 
 def service(server: Server, **options: Any) -> Storage:

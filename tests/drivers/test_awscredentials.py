@@ -463,12 +463,63 @@ def test_refused_keys_are_looked_for_anew(home: Home) -> None:
     assert source.credentials() is new
 
 
+def test_doubted_keys_stay_until_there_are_others(home: Home) -> None:
+    """Neither the same keys once more nor a file that cannot be understood take the place of what is held."""
+    home.write("credentials", "[default]\naws_access_key_id = OLD\naws_secret_access_key = S\n")
+    source = Source(env=home.env)
+    old = source.credentials()
+    assert old is not None
+
+    assert not source.replaced(old)
+    home.write("credentials", "[default]\naws_access_key_id = NEW\n")
+    assert not source.replaced(old)
+    assert source.credentials() is old
+    home.write("credentials", "[default]\naws_access_key_id = OLD\naws_secret_access_key = OTHER\n")
+    assert source.replaced(old)
+    new = source.credentials()
+    assert new is not None
+    assert keys(new) == ("OLD", "OTHER", "")
+    # Another thread may hear of the old ones later.
+    assert source.replaced(old)
+    assert source.credentials() is new
+
+
+def test_whoever_gave_doubted_keys_is_not_asked_at_once_again(home: Home, tmp_path: Path) -> None:
+    """A program that has other keys each time is run once in ten seconds, however many requests fail."""
+    program = tmp_path / "program"
+    program.write_text(
+        f"""#!/bin/sh
+        echo run >> '{tmp_path}/runs'
+        printf '{{"Version": 1, "AccessKeyId": "K%d", "SecretAccessKey": "S"}}' $(wc -l < '{tmp_path}/runs')
+        """
+    )
+    program.chmod(0o700)
+    home.write("config", f"[default]\ncredential_process = {program}\n")
+    clock = Clock(1_893_456_000.0)
+    source = Source(env=home.env, clock=clock)
+    first = source.credentials()
+    assert first is not None
+
+    assert [source.replaced(first) for _ in range(3)] == [False] * 3
+    clock.now += 11
+    assert [source.replaced(first) for _ in range(3)] == [True] * 3
+    second = source.credentials()
+    assert second is not None
+    assert (keys(first)[0], keys(second)[0]) == ("K1", "K2")
+    assert [source.replaced(second) for _ in range(3)] == [False] * 3
+    program.write_text("#!/bin/sh\nexit 1\n")
+    clock.now += 11
+    assert not source.replaced(second)
+    assert source.credentials() is second
+
+
 def test_refused_keys_that_were_given_stay_what_they_are() -> None:
     source = Source(access_key_id="A", secret_access_key="B", env={})
     given_ones = source.credentials()
 
     assert given_ones is not None
     assert not source.forget(given_ones)
+    assert not source.replaced(given_ones)
     assert source.credentials() is given_ones
 
 

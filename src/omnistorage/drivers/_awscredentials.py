@@ -48,7 +48,7 @@ MARGIN: Final = 300.0
 """Seconds before they expire from which on credentials are renewed."""
 
 _PATIENCE: Final = 10.0
-"""Seconds between attempts to renew while the old ones are still valid."""
+"""Seconds between attempts to renew, or to find others, while the old ones may still be valid."""
 
 _ENV_TOKENS: Final = ("AWS_SECURITY_TOKEN", "AWS_SESSION_TOKEN")
 _FILE_TOKENS: Final = ("aws_security_token", "aws_session_token")
@@ -150,6 +150,19 @@ class Source:
                 self._current = self._shared = self._chain = None
         return True
 
+    def replaced(self, refused: Credentials) -> bool:
+        """Look anew at once, and say whether other keys than ``refused`` are held now.
+
+        For answers that may mean that they are not valid, or something else: what is held stays where no other keys
+        are found, and whoever gave them (a role, a program) is asked every ten seconds at most.
+        """
+        if self._settings["access_key_id"]:
+            return False
+        with self._lock:
+            if self._current is refused:
+                self._look_again(refused)
+            return self._current is not None and _keys(self._current) != _keys(refused)
+
     def region(self) -> str:
         """Return the region that environment or profile name, or nothing.
 
@@ -207,6 +220,24 @@ class Source:
         self._next = self._clock() + _PATIENCE
         self._current = found
         return found
+
+    def _look_again(self, held: Credentials) -> None:
+        """Hold other keys than these, if there are any that are valid."""
+        if self._chain is not None:
+            if self._clock() < self._next:
+                return
+            self._next = self._clock() + _PATIENCE
+        shared, self._shared = self._shared, None
+        chain = self._chain
+        try:
+            found = self._found()
+        except StorageError as exc:
+            logger.debug("no other credentials: %s", exc)
+            found = held
+        if self._left(found) > 0 and _keys(found) != _keys(held):
+            self._current = found
+        else:
+            self._shared, self._chain = shared, chain
 
     def _still_serves(self, current: Credentials) -> bool:
         return self._left(current) > 0 and self._clock() < self._next
@@ -336,6 +367,10 @@ class Source:
 
 def _source(settings: dict[str, Any]) -> Source:
     return Source(**settings)
+
+
+def _keys(credentials: Credentials) -> tuple[str, str, str]:
+    return credentials.access_key, credentials.secret_key, credentials.session_token
 
 
 def _check_given(key: str, secret: str, token: str) -> None:

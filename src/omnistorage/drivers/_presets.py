@@ -93,6 +93,11 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     notes: str = ""
     sources: tuple[str, ...]
 
+    @property
+    def has_endpoint(self) -> bool:
+        """True if the user need not say where the service is."""
+        return bool(self.endpoint or self.endpoints)
+
     def url(self, *, region: str = "", account: str = "") -> str:
         """Return the endpoint with its fields filled in; empty if only the user knows it.
 

@@ -1,12 +1,14 @@
 """One request to S3: where it goes, its signature, what its answer means, and the few cases in which it goes again.
 
 A request goes again, once for each of these reasons, if the service says that the bucket is in another region, that
-the clock of this machine is wrong, or that the credentials have expired. Other failures are for the retry layer.
+the clock of this machine is wrong, or that the credentials are not valid (any more). Other failures are for the retry
+layer.
 Credentials are sent to hosts of the provider only, whatever an answer says of a better place.
 """
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections import deque
@@ -23,6 +25,7 @@ from ._httpmany import Request, send_many
 from ._presets import Preset, preset
 from ._s3digest import SIGNED, checksum_headers, part_hash
 from ._s3errors import Failure, error_of, failure_of, named
+from ._s3keys import is_label
 from ._s3metadata import customer_key, http_time, is_secret
 from ._s3options import Options
 from ._sigv4 import EMPTY_SHA256, UNSIGNED, Credentials, Signer, canonical_query, quote_key
@@ -87,10 +90,12 @@ class Client:
         self._skew = 0.0
         self._places: dict[str, Place] = {}
         self._regions: dict[str, str] = {}
+        self._asking = threading.Lock()
+        self._asked: set[str] = set()
         self._sealed = False
         self.unanswered: dict[tuple[str, str], int] = {}
         given = options.endpoint_url
-        if not given and not (options.provider and _has_endpoint(preset(options.provider))):
+        if not given and not (options.provider and preset(options.provider).has_endpoint):
             given = self._source.endpoint()
         if "@" in given:
             raise ConfigError("s3: option 'endpoint_url' cannot hold a user or password; keys have options")
@@ -347,6 +352,12 @@ class Client:
                 tried.add("token")
                 if self._source.forget(credentials):
                     return True
+            # So some answer where they do not know the keys (any more), and all where something else is wrong: only
+            # keys that are other ones by now are worth a second request.
+            elif failure.code == "SignatureDoesNotMatch" or (failure.status == 403 and not failure.code):
+                tried.add("token")
+                if self._source.replaced(credentials):
+                    return True
         date = http_time(answer.headers.get("date", ""))
         late = 0.0 if date is None else date / 1e9 - self.now()
         skewed = failure.code == "RequestTimeTooSkewed" or (
@@ -356,6 +367,9 @@ class Client:
             tried.add("clock")
             self._skew = date / 1e9 - time.time()
             return True
+        if method == "HEAD" and failure.status == 400 and bucket and not failure.region and "region" not in tried:
+            tried.add("region")
+            return self._learns_region(bucket, place.region)
         elsewhere = failure.status in (301, 307, 308) or failure.code in _ELSEWHERE or failure.status == 400
         if elsewhere and bucket and failure.region and failure.region != place.region and "region" not in tried:
             tried.add("region")
@@ -364,6 +378,15 @@ class Client:
                 self._places.pop(bucket, None)
             return True
         return False
+
+    def _learns_region(self, bucket: str, tried: str) -> bool:
+        """Say whether a bucket is in another region, for which a GET is sent once: its answer says so in words."""
+        with self._asking:
+            if bucket not in self._regions and bucket not in self._asked:
+                with contextlib.suppress(StorageError):
+                    self.request("GET", bucket, query=(("location", ""),))
+                self._asked.add(bucket)
+            return self._regions.get(bucket, tried) != tried
 
     def now(self) -> float:
         """Return Unix time in seconds by the clock of the service."""
@@ -411,7 +434,7 @@ class Client:
         host, slash, path = rest.partition("/")
         prefix = slash + path
         if bucket:
-            if self._path_style or not _is_label(bucket, scheme):
+            if self._path_style or not is_label(bucket, scheme):
                 prefix = f"{prefix}/{quote_key(bucket)}"
             else:
                 host = f"{bucket}.{host}"
@@ -421,18 +444,6 @@ class Client:
         with self._lock:
             self._places[bucket] = place
         return place
-
-
-def _has_endpoint(known: Preset) -> bool:
-    return bool(known.endpoint or known.endpoints)
-
-
-def _is_label(bucket: str, scheme: str) -> bool:
-    """Say whether a bucket can be a part of a host name, for which the service has a certificate."""
-    if "." in bucket and scheme == "https":
-        return False
-    plain = bucket.replace("-", "").replace(".", "")
-    return plain.isascii() and plain.isalnum() and bucket == bucket.lower() and 3 <= len(bucket) <= 63
 
 
 _OUTDATED = frozenset({"ExpiredToken", "ExpiredTokenException", "InvalidToken", "InvalidAccessKeyId"})

@@ -185,7 +185,7 @@ _BETTER: dict[str, str] = {
     "NoSuchBucket": "there is no such bucket",
     "NoSuchUpload": "there is no such upload; it was finished, aborted or swept",
     "RequestTimeTooSkewed": "the clock of this machine differs too much from that of the service",
-    "SignatureDoesNotMatch": "the secret key is not the one of the access key",
+    "SignatureDoesNotMatch": "the secret key is not the one of the access key, or these are not known there",
 }
 
 _AGAIN = frozenset({"InternalError", "RequestTimeout", "OperationAborted"})

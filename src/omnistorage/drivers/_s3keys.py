@@ -1,4 +1,4 @@
-"""What can be a key of S3: any text, but for what services take for something else."""
+"""What can be a key of S3: any text, but for what services take for something else; and a bucket in a host name."""
 
 from __future__ import annotations
 
@@ -39,3 +39,11 @@ def refuse_unlisted(preset: Preset, key: str) -> None:
     # A carriage return is legal XML, and for its reader a line end as any other unless it is written as a reference.
     if preset.no_url_encoding and ("\r" in key or not fits_xml(key)):
         raise InvalidPath("a listing of this service cannot say such a key")
+
+
+def is_label(bucket: str, scheme: str) -> bool:
+    """Say whether a bucket can be a part of a host name, for which the service has a certificate."""
+    if "." in bucket and scheme == "https":
+        return False
+    plain = bucket.replace("-", "").replace(".", "")
+    return plain.isascii() and plain.isalnum() and bucket == bucket.lower() and 3 <= len(bucket) <= 63
