@@ -7,6 +7,7 @@ import io
 import secrets
 import time
 from base64 import b64encode
+from collections import Counter
 from collections.abc import Iterator
 
 import msgspec
@@ -34,9 +35,10 @@ from omnistorage.drivers._s3unfinished import unfinished
 from omnistorage.drivers.s3 import Options, S3Driver
 from omnistorage.storage import Storage
 from omnistorage.testing.bodies import BrokenBody, ChangedBody, Dribble, LyingBody, pattern
-from s3_scenes import fresh_bucket, service, settings
+from s3_scenes import ANY_SIGNATURE, KINDS, fresh_bucket, service, settings
 from servers import Server, running
 from servers.clients import client
+from servers.faults import Faults
 
 
 @pytest.fixture
@@ -199,17 +201,58 @@ def test_failed_put_leaves_nothing(radosgw: Server, body: LyingBody, cutoff: int
         assert list(unfinished(driver._client, driver.options.bucket, "")) == []
 
 
-def test_sweep_removes_old_uploads(storage: Storage, driver: S3Driver) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_sweep_removes_old_uploads(kind: str, request: pytest.FixtureRequest) -> None:
     """Uploads that nobody finished are removed by age, below the folder that is named, and no others."""
+    driver = fresh_bucket(request.getfixturevalue(kind))
+    began = time.time()
     for path in ("d/a", "d/b", "e/c"):
         driver.begin_upload(path, PutOptions()).put_part(1, BytesBody(b"x"))
+    ended = time.time()
+    told = [begun / 1e9 for _, _, begun in _uploads(driver)]
     time.sleep(1.1)
 
-    assert driver.sweep(older_than=3600) == 0
+    if kind == "swift_s3":
+        # It names the second that follows, so that what is a second old is younger there.
+        assert all(begun % 1_000_000_000 == 0 for _, _, begun in _uploads(driver))
+        time.sleep(1)
+    if kind == "moto":
+        # Of each upload it says that it began in 2010.
+        assert max(told) < began - 10 * 365 * 86400
+        assert driver.sweep(older_than=3600, dry_run=True) == 3
+    else:
+        assert began - 1.1 < min(told)
+        assert max(told) < ended + 1.1
+        assert driver.sweep(older_than=3600) == 0
+    assert driver.sweep("d", older_than=1, dry_run=True) == 2
     assert driver.sweep("d", older_than=1) == 2
-    assert [key for key, _, _ in unfinished(driver._client, driver.options.bucket, "")] == ["e/c"]
+    assert [key for key, _, _ in _uploads(driver)] == ["e/c"]
     assert driver.sweep(older_than=0.0, noticed=True) == 0
     assert driver.sweep(older_than=1) == 1
+
+
+# To moto, each upload began in 2010.
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "moto"])
+def test_sweep_goes_by_the_clock_of_the_service(
+    kind: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where ours is wrong, what somebody is sending is not taken for old, and what is old is not kept."""
+    driver = fresh_bucket(request.getfixturevalue(kind))
+    driver.begin_upload("a", PutOptions())
+    # When it began may be told as the second that follows, and the time as the one that has begun.
+    time.sleep(3.1)
+    real, real_ns = time.time, time.time_ns
+    removed = []
+    for hours in (2, -2):
+        monkeypatch.setattr(time, "time", lambda: real() + hours * 3600)  # noqa: B023 -- used up within the turn
+        monkeypatch.setattr(time, "time_ns", lambda: real_ns() + hours * 3600 * 10**9)  # noqa: B023 -- as above
+        removed.append([driver.sweep(older_than=age, dry_run=True) for age in (60, 1)])
+
+    assert removed == [[0, 1]] * 2
+
+
+def _uploads(driver: S3Driver) -> list[tuple[str, str, int]]:
+    return list(unfinished(driver._client, driver.options.bucket, ""))
 
 
 def test_token_is_for_its_key(driver: S3Driver) -> None:
@@ -504,14 +547,29 @@ def test_errors_name_bucket_and_request(radosgw: Server, storage: Storage) -> No
         missing.stat("")
 
 
-def test_wrong_clock_is_made_up_for(driver: S3Driver, storage: Storage) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_wrong_clock_is_made_up_for(kind: str, request: pytest.FixtureRequest) -> None:
     """A clock that is an hour off costs one request more, once."""
-    driver._client._skew = 3600.0
-    storage.write_bytes("a", b"x")
-    driver._client._skew = -3600.0
+    server = request.getfixturevalue(kind)
+    direct = fresh_bucket(server)
+    with Faults(server) as faults:
+        driver = S3Driver(Options(**settings(faults.server, bucket=direct.options.bucket)))
+        storage = Storage(driver)
+        driver._client._skew = 3600.0
+        storage.write_bytes("a", b"x")
+        driver._client._skew = -3600.0
+        sizes = [storage.stat("a").size, storage.stat("a").size]
+        driver._client._skew = 3600.0
+        data = storage.read_bytes("a")
+        storage.close()
+        sent = Counter(seen.method for seen in faults.seen)
 
-    assert storage.stat("a").size == 1
-    assert abs(driver._client._skew) < 60
+    assert (sizes, data) == ([1, 1], b"x")
+    if server.kind in ANY_SIGNATURE:
+        assert sent == {"PUT": 1, "HEAD": 2, "GET": 1}
+    else:
+        assert sent == {"PUT": 2, "HEAD": 3, "GET": 2}
+        assert abs(driver._client._skew) < 60
 
 
 def test_short_body_is_told_as_such(storage: Storage) -> None:

@@ -37,7 +37,7 @@ Pairs = Iterable[tuple[str, str]]
 Opener = Callable[[], ByteStream]
 
 _SKEW: Final = 300.0
-"""Seconds by which clocks must differ before a bare 403 is put down to that."""
+"""Seconds by which clocks must differ before what refuses a request is put down to that, whatever it says."""
 
 
 class Call(NamedTuple):
@@ -360,9 +360,7 @@ class Client:
                     return True
         date = http_time(answer.headers.get("date", ""))
         late = 0.0 if date is None else date / 1e9 - self.now()
-        skewed = failure.code == "RequestTimeTooSkewed" or (
-            method == "HEAD" and failure.status == 403 and abs(late) > _SKEW
-        )
+        skewed = failure.code == "RequestTimeTooSkewed" or (failure.status in (400, 403) and abs(late) > _SKEW)
         if skewed and date is not None and "clock" not in tried:
             tried.add("clock")
             self._skew = date / 1e9 - time.time()

@@ -105,14 +105,37 @@ def _plain(client: Client, bucket: str, key: str, upload_id: str) -> str:
     return key if client.request("GET", bucket, key, query, allow=(404,)).status != 404 else plain
 
 
+def sweep(client: Client, bucket: str, prefix: str, age_ns: int, *, dry_run: bool) -> int:
+    """Abort the uploads of keys that begin with ``prefix`` and that began so many nanoseconds ago; return how many.
+
+    Some services tell the begin in whole seconds, and some of these the second that follows.
+    """
+    now = time.time_ns()
+    found = list(unfinished(client, bucket, prefix))
+    if not found:
+        return 0
+    late = ahead(client, bucket)
+    # A clock that is wrong must not make old what somebody is sending; what is less is the time that the answer took.
+    before = now - age_ns + (late if abs(late) > 3 * _SECOND else 0)
+    old = [(key, upload_id) for key, upload_id, begun in found if begun <= before]
+    for key, upload_id in old if not dry_run else ():
+        abort(client, bucket, key, upload_id)
+    return len(old)
+
+
+def ahead(client: Client, bucket: str) -> int:
+    """Return how far the clock of the service is before ours, in nanoseconds; it tells whole seconds, cut."""
+    told = http_time(client.request("HEAD", bucket, allow=(403, 404)).headers.get("date", ""))
+    return 0 if told is None else told - time.time_ns()
+
+
 def abort_begun(client: Client, bucket: str, key: str, since_ns: int, but: str = "") -> int:
     """Abort the uploads of a key that began in the minutes after a time, and have no part; return how many.
 
     The time is by the clock of this machine; when an upload began is told by that of the service, cut to seconds.
     The one whose id is ``but`` stays.
     """
-    told = http_time(client.request("HEAD", bucket, allow=(403, 404)).headers.get("date", ""))
-    first = since_ns - _SECOND + (0 if told is None else told - time.time_ns())
+    first = since_ns - _SECOND + ahead(client, bucket)
     count = 0
     for name, upload_id, begun in list(unfinished(client, bucket, key)):
         # One that began later is of somebody else, who may be about to send the first part.

@@ -299,14 +299,8 @@ class S3Driver(Driver):
         if not bucket:
             below = [info.path for info in self.list("").infos]
             return sum(self.sweep(one, older_than=older_than, dry_run=dry_run) for one in below)
-        before = time.time_ns() - int(older_than * 1e9)
-        count = 0
-        for name, upload_id, begun in list(unfinished.unfinished(self._client, bucket, f"{key}/" if key else "")):
-            if begun <= before:
-                if not dry_run:
-                    unfinished.abort(self._client, bucket, name, upload_id)
-                count += 1
-        return count
+        prefix = f"{key}/" if key else ""
+        return unfinished.sweep(self._client, bucket, prefix, int(older_than * 1e9), dry_run=dry_run)
 
     # -- housekeeping --------------------------------------------------------------------------------------
 
