@@ -18,7 +18,7 @@ from omnistorage.core.options import PutOptions
 from omnistorage.core.streams import Body, BytesBody, ByteStream, Upload, read_all
 from omnistorage.drivers.memory import MemoryDriver
 from omnistorage.testing import DriverSuite
-from planting import Healthy, caught_by, claiming
+from planting import Healthy, caught_by, changed, claiming
 
 # -- features that lie ---------------------------------------------------------------------------------------
 
@@ -81,6 +81,33 @@ class ListedMetadataClaimed(Healthy):
     def list(self, path: str, *, recursive: bool = False, page: object = None) -> Page:
         answer = super().list(path, recursive=recursive, page=page)
         return Page([msgspec.structs.replace(info, metadata={}) for info in answer.infos], answer.next)
+
+
+@caught_by("test_listed_modified")
+class ListedTimesClaimed(Healthy):
+    def list(self, path: str, *, recursive: bool = False, page: object = None) -> Page:
+        answer = super().list(path, recursive=recursive, page=page)
+        return Page([changed(info, mtime_ns=None) for info in answer.infos], answer.next)
+
+
+@caught_by("test_listed_modified")
+class ListedTimesAreThoseOfTheService(Healthy):
+    def list(self, path: str, *, recursive: bool = False, page: object = None) -> Page:
+        answer = super().list(path, recursive=recursive, page=page)
+        return Page([changed(info, mtime_ns=time.time_ns()) for info in answer.infos], answer.next)
+
+
+@caught_by("test_listed_modified")
+class ListedTimesAreRoundedWhereAllIsListed(Healthy):
+    def list(self, path: str, *, recursive: bool = False, page: object = None) -> Page:
+        answer = super().list(path, recursive=recursive, page=page)
+        rounded = [changed(info, mtime_ns=(info.mtime_ns or 0) // 10**9 * 10**9) for info in answer.infos]
+        return Page(rounded, answer.next) if recursive else answer
+
+
+@caught_by("test_listed_modified")
+class ListedTimesNotClaimed(Healthy):
+    features = claiming(listed_mtime=False)
 
 
 @caught_by("test_attributes_are_applied")

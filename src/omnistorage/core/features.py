@@ -36,7 +36,7 @@ class Features(msgspec.Struct, frozen=True):
         if_absent: ``put`` can refuse to replace, without a race.
         if_match: ``put`` can refuse to replace anything but the object with a certain ETag, without a race.
         mtime: Keeps the time of modification that ``put`` is given.
-        listed_mtime: A listing tells that time, too; else only ``stat`` does.
+        listed_mtime: A listing tells that time, too, as ``stat`` does; else it tells none.
         precision: Step of the kept time of modification in nanoseconds.
         metadata: Keeps user metadata.
         listed_metadata: A listing gives the whole user metadata for free.

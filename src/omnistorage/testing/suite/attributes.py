@@ -8,7 +8,7 @@ import pytest
 from omnistorage.core.attributes import CONTENT_TYPE, MTIME, differing, from_text, own_of
 from omnistorage.core.errors import NotFound, Unsupported
 from omnistorage.core.features import DERIVED
-from omnistorage.core.info import ObjectInfo
+from omnistorage.core.info import FILE, ObjectInfo
 from omnistorage.storage import Storage
 
 from .base import Suite, missing, put, raw_list, raw_put
@@ -50,6 +50,27 @@ class Attributes(Suite):
         assert step > 0
         assert storage.stat("a").mtime_ns == whole
         assert storage.stat("b").mtime_ns == whole + step
+
+    def test_listed_modified(self, storage: Storage) -> None:
+        """A listing tells the time that ``stat`` tells, to the last digit, where that is claimed, and else none."""
+        features = storage.features
+        if not features.mtime:
+            pytest.skip("needs features.mtime")
+        for number, path in enumerate(("a", "d/b", "d/e/c")):
+            storage.write_bytes(path, b"x", modified=WHEN + number * 86400 * 10**9)
+        storage.write_bytes("d/now", b"x")
+        if features.set_modified:
+            storage.set_modified("d/b", WHEN - 86400 * 10**9)
+        listings = [[info for path in ("", "d", "d/e") for info in raw_list(storage, path)]]
+        if features.recursive:
+            listings.append(raw_list(storage, recursive=True))
+        told = [{info.path: info.mtime_ns for info in listing if info.kind is FILE} for listing in listings]
+        wanted = {
+            path: storage.stat(path).mtime_ns if features.listed_mtime else None
+            for path in ("a", "d/b", "d/e/c", "d/now")
+        }
+
+        assert told == [wanted] * len(listings)
 
     def test_put_without_time_is_not_older(self, storage: Storage) -> None:
         """A put without a time does not inherit that of the object before it."""
