@@ -258,6 +258,17 @@ def test_credentials_that_nobody_replaced(answer: Answer, faults: Faults, findin
     assert faults.count("GET") == 3
 
 
+def test_other_credentials_are_tried_once(faults: Faults, finding: Storage, keys: Keys) -> None:
+    """However often there are others, each request is sent twice at most."""
+    faults.add(Answer(403, "SignatureDoesNotMatch"), "a", times=None)
+    for number in range(3):
+        keys.write("old", f"worn {number}")
+        with pytest.raises(Unauthenticated):
+            finding.read_bytes("a")
+
+    assert faults.count("GET") == 6
+
+
 def test_credentials_that_stay_what_they_are(faults: Faults, storage: Storage) -> None:
     """Those given as options are not tried twice."""
     faults.add(expired_token(), times=None)
