@@ -348,13 +348,12 @@ class Client:
         if credentials is not None and "token" not in tried:
             # An answer to HEAD has no code: only what can expire is looked after then.
             silent = not failure.code and failure.status in (400, 401) and bool(credentials.session_token)
-            if failure.code in _OUTDATED or silent:
+            if failure.outdated_keys or silent:
                 tried.add("token")
                 if self._source.forget(credentials):
                     return True
-            # So some answer where they do not know the keys (any more), and all where something else is wrong: only
-            # keys that are other ones by now are worth a second request.
-            elif failure.code == "SignatureDoesNotMatch" or (failure.status == 403 and not failure.code):
+            # It may be another reason: only keys that are other ones by now are worth a second request.
+            elif failure.doubts_keys:
                 tried.add("token")
                 if self._source.replaced(credentials):
                     return True
@@ -365,11 +364,12 @@ class Client:
             tried.add("clock")
             self._skew = date / 1e9 - time.time()
             return True
-        if method == "HEAD" and failure.status == 400 and bucket and not failure.region and "region" not in tried:
+        if not bucket or "region" in tried:
+            return False
+        if method == "HEAD" and failure.status == 400 and not failure.region:
             tried.add("region")
             return self._learns_region(bucket, place.region)
-        elsewhere = failure.status in (301, 307, 308) or failure.code in _ELSEWHERE or failure.status == 400
-        if elsewhere and bucket and failure.region and failure.region != place.region and "region" not in tried:
+        if failure.elsewhere and failure.region not in ("", place.region):
             tried.add("region")
             with self._lock:
                 self._regions[bucket] = failure.region
@@ -442,7 +442,3 @@ class Client:
         with self._lock:
             self._places[bucket] = place
         return place
-
-
-_OUTDATED = frozenset({"ExpiredToken", "ExpiredTokenException", "InvalidToken", "InvalidAccessKeyId"})
-_ELSEWHERE = frozenset({"PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed"})

@@ -46,6 +46,21 @@ class Failure(msgspec.Struct, frozen=True):
     region: str = ""
     request_id: str | None = None
 
+    @property
+    def outdated_keys(self) -> bool:
+        """True if the service does not know the keys (any more)."""
+        return self.code in _OUTDATED
+
+    @property
+    def doubts_keys(self) -> bool:
+        """True if the service may not know the keys (any more): some say no more of that, and none does to a HEAD."""
+        return self.code == "SignatureDoesNotMatch" or (self.status == 403 and not self.code)
+
+    @property
+    def elsewhere(self) -> bool:
+        """True if the bucket may be in the region that is named."""
+        return self.status in (301, 307, 308, 400) or self.code in _ELSEWHERE
+
 
 def failure_of(status: int, headers: Mapping[str, str], data: bytes) -> Failure:
     """Read an answer that tells of a failure; never fails itself, whatever a proxy on the way made of it."""
@@ -187,5 +202,9 @@ _BETTER: dict[str, str] = {
     "RequestTimeTooSkewed": "the clock of this machine differs too much from that of the service",
     "SignatureDoesNotMatch": "the secret key is not the one of the access key, or these are not known there",
 }
+
+_OUTDATED = frozenset({"ExpiredToken", "ExpiredTokenException", "InvalidToken", "InvalidAccessKeyId"})
+
+_ELSEWHERE = frozenset({"PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed"})
 
 _AGAIN = frozenset({"InternalError", "RequestTimeout", "OperationAborted"})
