@@ -242,6 +242,21 @@ def test_deletes_that_fail_are_told_one_by_one(radosgw: Server, tmp_path: Path) 
     assert left == ["held/b", "held/c", "kept"]
 
 
+@pytest.mark.parametrize("size", [10, 2 << 20, 40 << 20], ids=["small", "whole", "parts"])
+def test_type_goes_to_another_service(size: int, radosgw: Server, moto: Server) -> None:
+    """What an object is does not follow from its name where its service has told it; no request is made for that."""
+    with _buckets(radosgw) as (faults, [one]), _buckets(moto) as (_, [two]):
+        one.driver.put("a.html", BytesBody(bytes(size)), PutOptions(mtime_ns=WHEN, content_type="text/x-special"))
+        faults.clear()
+        result = copy(one, two)
+        looks = _costs(faults)["HEAD"]
+        info = two.stat("a.html")
+
+    assert (result.transferred, result.errors) == (1, 0)
+    assert (info.content_type, info.mtime_ns) == ("text/x-special", WHEN)
+    assert looks == {10: 0, 2 << 20: 1, 40 << 20: 3}[size]
+
+
 def test_copies_between_two_services(radosgw: Server, rclone_s3: Server) -> None:
     """Where the sides are two services, the bytes come by here; the time goes with them."""
     with _buckets(radosgw) as (_, [one]), _buckets(rclone_s3) as (_, [two]):

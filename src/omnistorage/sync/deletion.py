@@ -29,7 +29,7 @@ def delete_source(src: Driver, dst: Driver, action: Action, policy: Policy) -> N
         delete(src, path)
 
 
-def go_together(dst: Driver, actions: list[Action]) -> bool:
+def deletes(dst: Driver, actions: list[Action]) -> bool:
     """Say whether all that is to be done is deleting, and whether one request is enough for it."""
     return len(actions) > 1 and _is_worth_it(dst) and all(action.verb is Verb.DELETE for action in actions)
 

@@ -138,8 +138,14 @@ class Plain:
             elif _is_other(src, got[0], len(got[1])):
                 failed[at] = SourceChanged(op="get", path=origin_of(src), scheme=self._src.scheme)
             else:
-                mtime_ns = src.mtime_ns if src.mtime_ns is not None or got[0] is None else got[0].mtime_ns
-                items.append((actions[at].path, BytesBody(got[1]), PutOptions(mtime_ns=mtime_ns)))
+                options = PutOptions(mtime_ns=src.mtime_ns, content_type=src.content_type)
+                if got[0] is not None:
+                    # What the listing did not tell.
+                    options = PutOptions(
+                        mtime_ns=got[0].mtime_ns if src.mtime_ns is None else src.mtime_ns,
+                        content_type=src.content_type or got[0].content_type,
+                    )
+                items.append((actions[at].path, BytesBody(got[1]), options))
         self._go_on(0)
         stored = iter(self._dst.put_many(items))
         return [failed[at] if at in failed else next(stored) for at in range(len(actions))]

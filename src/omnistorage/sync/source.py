@@ -7,6 +7,8 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from omnistorage.core.driver import Driver
 from omnistorage.core.errors import SourceChanged
 from omnistorage.core.info import ObjectInfo
@@ -46,8 +48,8 @@ class SourceBody(Body):
             self._moved = moved
             self.progress = self._report
 
-    def ask(self) -> int | None:
-        """Return the time of modification; for a small object by the request that reads it, and no other.
+    def ask(self) -> ObjectInfo:
+        """Return what the service says of it, with its time; for a small object by the request that reads it only.
 
         To be followed by ``leave``, whether it was read or not.
         """
@@ -55,8 +57,18 @@ class SourceBody(Body):
             self._opened = self.driver.get(origin_of(self.info))
             told = carried(self._opened)
             if told is not None and told.mtime_ns is not None:
-                return told.mtime_ns
-        return self.driver.stat(origin_of(self.info)).mtime_ns
+                return told
+        return self.driver.stat(origin_of(self.info))
+
+    def filled(self, driver: Driver, info: ObjectInfo) -> ObjectInfo:
+        """Return an object of the source with the time and the type that its listing did not tell, as by ``ask``."""
+        own = self.driver is driver
+        told = self.ask() if own else driver.stat(origin_of(info))
+        kind = info.content_type or told.content_type
+        info = msgspec.structs.replace(info, mtime_ns=told.mtime_ns, content_type=kind)
+        if own:
+            self.info = info
+        return info
 
     def leave(self) -> None:
         """Close what was opened by ``ask`` and nobody read."""

@@ -22,7 +22,7 @@ from .attributes import Attributes
 from .backup import Backup
 from .closer import AtHand, has_bytes_of, look, times_untold
 from .compare import wants_touch
-from .deletion import delete, delete_source, delete_together, go_together
+from .deletion import delete, delete_source, delete_together, deletes
 from .elsewhere import Elsewhere
 from .fingerprint import Fingerprint
 from .large import Large
@@ -143,8 +143,9 @@ class Transfer:
 
     def batch(self, actions: list[Action]) -> list[Outcome]:
         """Do several actions: the small ones that are copied as they are together, others one after the other."""
-        alone = self._dry_run or self._approve or self._backup or self._stop.is_set()
-        if not alone and go_together(self._dst, actions):
+        if not (self._dry_run or self._approve or self._backup or self._stop.is_set()) and deletes(
+            self._dst, actions
+        ):
             return delete_together(self._dst, actions)
         plain = self._plain
         one_by_one = plain is None or (plain.near and (len(actions) == 1 or not all(map(plain.takes, actions))))
@@ -247,11 +248,7 @@ class Transfer:
             return self._store(action, src, body, near, kept)
         # The object has one, and only the listing did not tell it.
         try:
-            own = body.driver is self._src
-            told = body.ask() if own else self._src.stat(origin_of(src)).mtime_ns
-            src = msgspec.structs.replace(src, mtime_ns=told)
-            body.info = src if own else body.info
-            return self._store(action, src, body, near, kept)
+            return self._store(action, body.filled(self._src, src), body, near, kept)
         finally:
             body.leave()
 
