@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from omnistorage.core.driver import Failures
 from omnistorage.core.errors import IsADirectory, StorageError
 
-from ._s3answers import confirm_deleted, result_of
+from ._s3answers import confirm_deleted, foreign, result_of
 from ._s3client import Client
 from ._s3errors import Failure, error_of
 from ._s3xml import deletion, fits_xml, text_of
@@ -80,6 +80,8 @@ def _delete_batch(client: Client, bucket: str, batch: list[_Placed], results: Fa
     try:
         answer = client.request("POST", bucket, query=(("delete", ""),), headers=headers, body=body)
         root = result_of(answer, bucket)
+        if not root.tag.startswith("Delete"):
+            raise foreign(bucket, answer.headers)
     except StorageError as exc:
         if exc.retryable:
             # Nothing may have been done: the whole call goes again, which does no harm.
@@ -98,18 +100,18 @@ def failures_in(root: Element, bucket: str, keys: Sequence[str], request_id: str
     An error without a key, or with one that nobody named, counts for all of which nothing else is said: which of
     them is still there is not known.
     """
-    told: dict[str, StorageError] = {}
+    told: dict[str, Failure] = {}
     for node in root.iterfind("Error"):
         code = text_of(node, "Code")
         if code not in ("NoSuchKey", "NoSuchVersion"):
-            failure = Failure(200, code, text_of(node, "Message"), "", request_id)
-            told[_as_parsed(node.findtext("Key") or "")] = error_of(failure, bucket)
+            told[_as_parsed(node.findtext("Key") or "")] = Failure(200, code, text_of(node, "Message"), "", request_id)
     if not told:
         return {}
     known = {key: _as_parsed(key) for key in keys}
     stray = next((told[name] for name in told.keys() - set(known.values())), None)
     found = {key: told.get(name, stray) for key, name in known.items()}
-    return {key: error for key, error in found.items() if error is not None}
+    # An error each: it will get the name of its object.
+    return {key: error_of(failure, bucket) for key, failure in found.items() if failure is not None}
 
 
 def _as_parsed(key: str) -> str:
