@@ -138,7 +138,7 @@ class Scene:
         """Uploads that are left at the destination."""
         inner: Any = self.dst.driver
         if isinstance(inner, LentPrefix) or (hasattr(inner, "inner") and isinstance(inner.inner, LentPrefix)):
-            return inner.sweep(older_than=-3600.0, dry_run=True)
+            return int(inner.sweep(older_than=-3600.0, dry_run=True))
         while not isinstance(inner, MemoryDriver):
             if not hasattr(inner, "inner"):
                 return len(leftovers(self.root))

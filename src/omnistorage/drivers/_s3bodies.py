@@ -130,16 +130,27 @@ class CheckedStream:
 
     The last of them are given only when all were read and found to be as many as announced, and unchanged: until
     then the service has not got the whole object, and stores nothing.
+
+    Args:
+        body: The bytes.
+        size: How many there are.
+        known: Their MD5; worked out as they are read if it is not known.
     """
 
-    def __init__(self, body: Body, size: int) -> None:
-        self.digest = md5(usedforsecurity=False)
+    def __init__(self, body: Body, size: int, known: bytes | None = None) -> None:
+        self._known = known
+        self._hash = md5(usedforsecurity=False)
         self._body = body
         self._size = size
         self._stream: ByteStream = body.open()
         self._held = b""
         self._count = 0
         self._ended = False
+
+    @property
+    def digest(self) -> bytes:
+        """The MD5 of what was read."""
+        return self._known or self._hash.digest()
 
     def read(self, size: int = -1, /) -> bytes:
         """Read at most ``size`` bytes, as many as come at once if negative."""
@@ -155,7 +166,8 @@ class CheckedStream:
             elif self._count > self._size:
                 raise wrong_size(self._size, self._size)
             else:
-                self.digest.update(data)
+                if self._known is None:
+                    self._hash.update(data)
                 held, self._held = self._held, data
                 if held:
                     return held

@@ -104,7 +104,9 @@ def failures_in(root: Element, bucket: str, keys: Sequence[str], request_id: str
     for node in root.iterfind("Error"):
         code = text_of(node, "Code")
         if code not in ("NoSuchKey", "NoSuchVersion"):
-            told[_as_parsed(node.findtext("Key") or "")] = Failure(200, code, text_of(node, "Message"), "", request_id)
+            told[_as_parsed(node.findtext("Key") or "")] = Failure(
+                200, code, text_of(node, "Message"), "", request_id
+            )
     if not told:
         return {}
     known = {key: _as_parsed(key) for key in keys}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Mapping
 from hashlib import md5
 from typing import Any
@@ -40,11 +41,22 @@ class Puts:
         # By parts goes whatever gets an ETag that says nothing of its bytes: they have checksums of their own.
         cutoff = min(self._options.upload_cutoff, known.max_part_size)
         by_one = by_one or (size <= cutoff and self._client.etag_is_md5)
-        if size <= self._options.part_size or (by_one and (size <= AT_HAND or isinstance(body, BytesBody))):
+        if size <= self._options.part_size or (by_one and self._is_handy(body, size, options)):
             return self._data(place, path, at_hand(body), headers, options)
         if by_one:
             return self._stream(place, path, body, size, headers, options)
         return self._parts(place, path, body, size, headers, options)
+
+    def _is_handy(self, body: Body, size: int, options: PutOptions) -> bool:
+        """Say whether a body of more than a part is read into memory, or is there."""
+        if isinstance(body, BytesBody):
+            return True
+        # What can be read twice, or has a known checksum, needs no memory.
+        return (
+            size <= AT_HAND
+            and not body.local_path
+            and not ("md5" in options.hashes and self._client.checksum == "md5")
+        )
 
     def begin(
         self, place: Place, path: str, headers: dict[str, str], options: PutOptions, size: int | None
@@ -55,8 +67,8 @@ class Puts:
     def _data(
         self, place: Place, path: str, data: bytes | memoryview, headers: dict[str, str], options: PutOptions
     ) -> ObjectInfo:
-        digest = md5(data, usedforsecurity=False)
-        sent = {**headers, **self._client.checksum_headers(data, digest=digest.digest())}
+        digest = md5(data, usedforsecurity=False).digest()
+        sent = {**headers, **self._client.checksum_headers(data, digest=digest)}
         found = self._store(place, len(data), sent, data, options)
         refuse_other(self._client, place[0], digest, found)
         return stored_info(path, len(data), headers, found, etag_is_md5=self._client.etag_is_md5)
@@ -71,8 +83,11 @@ class Puts:
             with body.open() as once, spooled(body, once) as sized:
                 return self.put(place, path, sized, headers, options)
 
+        # Unless it is known by now, it is worked out on the way.
+        known = b64decode(proof["content-md5"]) if "content-md5" in proof else None
+
         def stream() -> ByteStream:
-            opened.append(CheckedStream(body, size))
+            opened.append(CheckedStream(body, size, known))
             return opened[-1]
 
         found = self._store(place, size, {**headers, **proof, "content-length": str(size)}, stream, options)

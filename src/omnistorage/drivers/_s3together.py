@@ -20,7 +20,6 @@ from ._s3metadata import info_of, stored_info
 from ._s3upload import refuse_other
 
 if TYPE_CHECKING:
-    from hashlib import _Hash
 
     from ._http import Answer
 
@@ -41,8 +40,8 @@ def put_together(
 ) -> PutResults:
     """Store objects; the large ones among them, and those that must be absent, by ``put``."""
     results: list[ObjectInfo | Exception | None] = [None] * len(items)
-    # Index, size, MD5 and headers.
-    sent: list[tuple[int, int, _Hash, dict[str, str]]] = []
+    # Index, bucket, key, size, MD5 and headers.
+    sent: list[tuple[int, str, str, int, bytes, dict[str, str]]] = []
     left: list[int] = []
 
     def calls() -> Iterator[Call]:
@@ -59,19 +58,18 @@ def put_together(
             except Exception as exc:
                 results[at] = exc
                 continue
-            digest = md5(data, usedforsecurity=False)
-            sent.append((at, len(data), digest, headers))
-            checked = client.checksum_headers(data, digest=digest.digest())
+            digest = md5(data, usedforsecurity=False).digest()
+            sent.append((at, bucket, key, len(data), digest, headers))
+            checked = client.checksum_headers(data, digest=digest)
             yield Call("PUT", bucket, key, {**headers, **checked}, data)
 
     for number, answer in enumerate(client.request_many(calls(), width)):
-        at, size, digest, headers = sent[number]
+        at, bucket, key, size, digest, headers = sent[number]
         if isinstance(answer, Exception):
             results[at] = answer
             continue
         found = answer.headers
         try:
-            bucket, key = place(items[at][0])
             confirm_stored(client, bucket, key, size, headers, found)
             refuse_other(client, bucket, digest, found)
         except Exception as exc:

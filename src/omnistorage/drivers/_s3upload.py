@@ -131,7 +131,7 @@ class S3Upload(Upload):
             )
         refuse_foreign(answer.headers, self._bucket)
         if by_md5:
-            refuse_other(client, self._bucket, digest, answer.headers)
+            refuse_other(client, self._bucket, digest.digest(), answer.headers)
         with self._lock:
             self._parts[number] = (len(data), answer.headers["etag"])
 
@@ -298,8 +298,8 @@ def refuse_present(client: Client, bucket: str, key: str) -> None:
         raise AlreadyExists
 
 
-def refuse_other(client: Client, bucket: str, digest: _Hash, headers: Mapping[str, str]) -> None:
-    """Compare the ETag that ``headers`` give to what was stored with the MD5 of what was sent, where that can be.
+def refuse_other(client: Client, bucket: str, digest: bytes, headers: Mapping[str, str]) -> None:
+    """Compare the ETag that ``headers`` give to what was stored with ``digest``, the MD5 of what was sent.
 
     Raises:
         Corrupted: The service stored other bytes.
@@ -307,6 +307,6 @@ def refuse_other(client: Client, bucket: str, digest: _Hash, headers: Mapping[st
     """
     refuse_unsealed(client.key_headers, headers)
     plain = headers.get("etag", "").strip('"')
-    if client.etag_is_md5 and len(plain) == 32 and plain != digest.hexdigest():
-        told = f"the service stored other bytes than were sent: MD5 {plain}, not {digest.hexdigest()}"
+    if client.etag_is_md5 and len(plain) == 32 and plain != digest.hex():
+        told = f"the service stored other bytes than were sent: MD5 {plain}, not {digest.hex()}"
         raise named(Corrupted(told), bucket, headers)
