@@ -61,7 +61,7 @@ Make = Callable[[Path], Storage]
 
 @cache
 def _small_parts(host: str) -> S3Driver:
-    """Return a bucket on Ceph's gateway, where the tests have it take parts of any size, and send small objects so."""
+    """Return a bucket on Ceph's gateway, which takes parts of any size here, and send small objects so."""
     require("radosgw")
     server = shared("radosgw")
     server = msgspec.structs.replace(server, endpoint=server.endpoint.replace("127.0.0.1", host))
@@ -73,7 +73,7 @@ def _small_parts(host: str) -> S3Driver:
 
 
 def on_s3(root: Path) -> Storage:
-    """Make a place below a prefix of its own; a source is by its name at another service, which copies nothing here."""
+    """Make a place below a prefix of its own; a source is by its name at another service, so that bytes travel."""
     host = "localhost" if root.name == "s" else "127.0.0.1"
     return Storage(LentPrefix(_small_parts(host), f"place {next(_numbers)}"))
 
@@ -231,8 +231,8 @@ def test_fault(fault: str, there: str, tmp_path: Path) -> None:
     assert kept or unfinished == 0 or fault == "begin, answer lost"
     assert (second.errors, second.transferred, second.resumed > 0) == (0, 1, kept)
     assert held(scene.dst) == {"big": DATA}
-    # An upload whose answer was lost is nobody's, unless the driver can look what came of it. (Here it lives on in the traceback of the failure, and so counts as
-    # in use; another process would take the local one over.)
+    # An upload whose answer was lost is nobody's, unless the driver can look what came of it. (Here it lives on in the
+    # traceback of the failure, and so counts as in use; another process would take the local one over.)
     lost = {"memory": 1, "file": 2, "s3": 0}[there] if fault == "begin, answer lost" else 0
     assert scene.unfinished == lost
 

@@ -40,7 +40,7 @@ from omnistorage.core.secret import refuse_plain
 
 from . import _awsfiles
 from ._awsfiles import Settings, Shared, text
-from ._sigv4 import Credentials
+from ._sigv4 import Credentials, check_text
 
 logger = logging.getLogger(__name__)
 
@@ -380,17 +380,6 @@ def _check_given(key: str, secret: str, token: str) -> None:
         raise ConfigError("secret_access_key is given without access_key_id")
     if token and not key:
         raise ConfigError("session_token is given without access_key_id and secret_access_key")
-
-
-def check_text(key: str, secret: str, token: str) -> None:
-    """Refuse what no request can carry; most often the end of a line was copied, too.
-
-    Raises:
-        ConfigError: One of them is no line of text; says which.
-    """
-    for name, value in (("access_key_id", key), ("secret_access_key", secret), ("session_token", token)):
-        if any(letter < " " or letter == "\x7f" or "\ud800" <= letter <= "\udfff" for letter in value):
-            raise ConfigError(f"{name} has a control character, such as the end of a line, or is no text")
 
 
 def _from_section(settings: Settings, where: str, tokens: tuple[str, ...] = _FILE_TOKENS) -> Credentials | None:

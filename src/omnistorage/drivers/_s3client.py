@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, cast
 from omnistorage.core.errors import ConfigError, StorageError, Unsupported
 from omnistorage.core.streams import ByteStream
 
-from ._awscredentials import Source, check_text
+from ._awscredentials import Source
 from ._http import Answer, Http, redacted_headers, retry_after
 from ._httpmany import Request, send_many
 from ._presets import Preset, preset
@@ -28,7 +28,7 @@ from ._s3errors import Failure, error_of, failure_of, named
 from ._s3keys import is_label
 from ._s3metadata import customer_key, http_time, is_secret
 from ._s3options import Options
-from ._sigv4 import EMPTY_SHA256, UNSIGNED, Credentials, Signer, canonical_query, quote_key
+from ._sigv4 import EMPTY_SHA256, UNSIGNED, Credentials, Signer, canonical_query, check_text, quote_key
 
 if TYPE_CHECKING:
     from hashlib import _Hash

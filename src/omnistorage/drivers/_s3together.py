@@ -20,7 +20,6 @@ from ._s3metadata import info_of, stored_info
 from ._s3upload import refuse_other
 
 if TYPE_CHECKING:
-
     from ._http import Answer
 
 SMALL: Final = 64 << 10

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from omnistorage.core.errors import InvalidPath, Unsupported
+from omnistorage.core.errors import ConfigError, InvalidPath, Unsupported
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -53,6 +53,17 @@ class Credentials(msgspec.Struct, frozen=True):
 
     def __reduce__(self) -> str:
         raise TypeError("secrets do not travel; let the other side find its own")
+
+
+def check_text(key: str, secret: str, token: str) -> None:
+    """Refuse what no request can carry; most often the end of a line was copied, too.
+
+    Raises:
+        ConfigError: One of them is no line of text; says which.
+    """
+    for name, value in (("access_key_id", key), ("secret_access_key", secret), ("session_token", token)):
+        if any(letter < " " or letter == "\x7f" or "\ud800" <= letter <= "\udfff" for letter in value):
+            raise ConfigError(f"{name} has a control character, such as the end of a line, or is no text")
 
 
 class Signer:
