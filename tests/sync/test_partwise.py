@@ -231,8 +231,8 @@ def test_fault(fault: str, there: str, tmp_path: Path) -> None:
     assert kept or unfinished == 0 or fault == "begin, answer lost"
     assert (second.errors, second.transferred, second.resumed > 0) == (0, 1, kept)
     assert held(scene.dst) == {"big": DATA}
-    # An upload whose answer was lost is nobody's, unless the driver can look what came of it. (Here it lives on in the
-    # traceback of the failure, and so counts as in use; another process would take the local one over.)
+    # An upload whose answer was lost is nobody's, unless the driver can look what came of it. (Here it lives on in
+    # the traceback of the failure, and so counts as in use; another process would take the local one over.)
     lost = {"memory": 1, "file": 2, "s3": 0}[there] if fault == "begin, answer lost" else 0
     assert scene.unfinished == lost
 
