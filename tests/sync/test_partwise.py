@@ -61,7 +61,7 @@ Make = Callable[[Path], Storage]
 
 @cache
 def _small_parts(host: str) -> S3Driver:
-    """Return a bucket on Ceph's gateway, which takes parts of any size here, and send small objects so."""
+    """Return a bucket on Ceph's gateway, which takes parts of any size here, and where small objects go by parts."""
     require("radosgw")
     server = shared("radosgw")
     server = msgspec.structs.replace(server, endpoint=server.endpoint.replace("127.0.0.1", host))
@@ -73,7 +73,7 @@ def _small_parts(host: str) -> S3Driver:
 
 
 def on_s3(root: Path) -> Storage:
-    """Make a place below a prefix of its own; a source is by its name at another service, so that bytes travel."""
+    """Make a place below a prefix of its own; for a source by another name, so that the service copies nothing."""
     host = "localhost" if root.name == "s" else "127.0.0.1"
     return Storage(LentPrefix(_small_parts(host), f"place {next(_numbers)}"))
 

@@ -44,10 +44,11 @@ def copy(
     version: str | None = None,
     *,
     etag: str | None = None,
+    begun: Callable[[str], object] | None = None,
 ) -> ObjectInfo:
     """Copy an object (or one version of it) with all that is kept beside its bytes.
 
-    It goes by parts if it is too large for one request.
+    It goes by parts if it is too large for one request; ``begun`` is as in ``Placed``.
 
     Raises:
         SourceChanged: It does not have the ``etag`` any more.
@@ -58,7 +59,7 @@ def copy(
         head = client.request("HEAD", *source, query, headers=client.key_headers).headers
         refuse_foreign(head, source[0])
         if int(head["content-length"]) > client.copy_cutoff:
-            return _large(client, source, target, path, head, part_size, version, etag)
+            return _large(client, source, target, path, head, part_size, version, etag, begun)
     headers = {**client.write_headers(), **_source_key(client), "x-amz-copy-source": _named(source, version)}
     if etag is not None:
         headers["x-amz-copy-source-if-match"] = f'"{etag}"'
@@ -79,7 +80,7 @@ def copy(
                 raise
             # One service copies no object onto itself that is to stay as it is, whichever version is named.
             return replace(client, source, path, head, changed_headers(head, None, None), part_size, version)
-        return _large(client, source, target, path, head, part_size, version, etag)
+        return _large(client, source, target, path, head, part_size, version, etag, begun)
     refuse_unsealed(client.key_headers, answer.headers)
     if etag and copied and copied != etag and client.etag_is_md5 and is_md5(etag) and is_md5(copied):
         # Ceph, moto and rclone take no notice of the condition. What they copied is a whole object, only a later one.
@@ -187,6 +188,7 @@ def _large(
     part_size: int,
     version: str | None,
     etag: str | None,
+    begun: Callable[[str], object] | None,
 ) -> ObjectInfo:
     """Copy by parts what is too large for one request, with what ``copy`` gives to an object."""
     if etag is not None and head.get("etag", "").strip('"') != etag:
@@ -194,7 +196,7 @@ def _large(
     headers = changed_headers(head, None, None)
     # As by one request: these follow from the options and from the bucket, not from the source.
     own = {name: value for name, value in headers.items() if name not in PLACED}
-    return _by_parts(client, source, target, path, head, {**own, **client.write_headers()}, part_size, version)
+    return _by_parts(client, source, target, path, head, {**own, **client.write_headers()}, part_size, version, begun)
 
 
 def _by_parts(
@@ -206,6 +208,7 @@ def _by_parts(
     headers: Mapping[str, str],
     part_size: int,
     version: str | None = None,
+    begun: Callable[[str], object] | None = None,
 ) -> ObjectInfo:
     from concurrent.futures import ThreadPoolExecutor
 
@@ -217,6 +220,8 @@ def _by_parts(
     kept = {"x-amz-tagging": tags} if tags else {}
     info = info_of(path, head, etag_is_md5=client.etag_is_md5)
     kept |= md5_header(info.hashes)
+    if begun is not None:
+        begun("")
     upload_id = begin(client, *target, {**kept, **headers})
     upload = S3Upload(client, *target, path, upload_id, step, mtime_ns=info.mtime_ns)
     given = {**client.key_headers, **_source_key(client)}
@@ -228,6 +233,8 @@ def _by_parts(
         _patiently(lambda: upload.copy_part(number, _named(source, version), begin, end, given))
 
     with upload.undone_on_failure(), ThreadPoolExecutor(_SIDE_BY_SIDE, "omnistorage-copy") as pool:
+        if begun is not None:
+            begun(upload.token or "")
         try:
             for done in [pool.submit(copy_part, number) for number in range(1, -(-size // step) + 1)]:
                 done.result()

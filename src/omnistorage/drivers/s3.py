@@ -176,7 +176,7 @@ class S3Driver(Driver):
 
     def copy_from(self, source: Placed, dst: str) -> ObjectInfo:
         place = same_service(source, self.identity()[:-1], self.options)
-        return self._copy(place, self._target(dst), dst, source.etag)
+        return self._copy(place, self._target(dst), dst, source.etag, source.begun)
 
     def mkdir(self, path: str) -> None:
         bucket, key = self._at(path)
@@ -375,10 +375,15 @@ class S3Driver(Driver):
         return {**kind, **self._client.write_headers(), **headers_for(options, mtime_ns)}
 
     def _copy(
-        self, source: tuple[str, str], target: tuple[str, str], path: str, etag: str | None = None
+        self,
+        source: tuple[str, str],
+        target: tuple[str, str],
+        path: str,
+        etag: str | None = None,
+        begun: Callable[[str], object] | None = None,
     ) -> ObjectInfo:
-        size = self.options.part_size
-        return self._in_bucket(target[0], lambda: copying.copy(self._client, source, target, path, size, etag=etag))
+        given = (self._client, source, target, path, self.options.part_size)
+        return self._in_bucket(target[0], lambda: copying.copy(*given, etag=etag, begun=begun))
 
     @property
     def _makes_buckets(self) -> bool:

@@ -11,7 +11,8 @@ once until it has recovered.
 Verbs are whole or nothing and can be repeated, but an answer can be lost after the work was done:
 
 * ``delete``, ``rmdir`` and ``abort``: a NotFound after a lost answer means done;
-* ``move``: done if ``src`` is gone and ``dst`` is there; ``finish``: if an object of that size and time is;
+* ``move``: done if ``src`` is gone and ``dst`` is there;
+* ``finish``: done if an object of that size and time is there;
 * ``put`` with ``if_absent`` or ``if_match``: AlreadyExists or PreconditionFailed, with words that it may be our
   own object, since nobody can know.
 

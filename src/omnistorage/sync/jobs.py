@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from omnistorage.core.errors import ConfigError, NotFound, StorageError
+from omnistorage.core.errors import ConfigError, StorageError
 from omnistorage.core.redact import HIDDEN
 
 from .jobfiles import JobFiles, Order, job_ids
 from .joblock import look
 from .journal import Journal
+from .uploads import throw_away
 
 if TYPE_CHECKING:
     from omnistorage.config import Config
@@ -123,7 +124,6 @@ def forget(job: Job, folder: Folder = None, *, config: Config | str | None = Non
 
 
 def _abort(job: Job, journal: Journal, path: str, config: Config | str | None) -> bool:
-    from omnistorage.core.options import PutOptions
     from omnistorage.opening import open_remote
 
     record = journal.upload_of(path)
@@ -136,14 +136,7 @@ def _abort(job: Job, journal: Journal, path: str, config: Config | str | None) -
     if config is None and job.order is not None:
         config = job.order.config
     with open_remote(dest, config=config) as storage:
-        if not record.token:
-            return storage.driver.abort_begun(path, record.since_ns) > 0
-        try:
-            storage.driver.resume_upload(path, record.token, PutOptions()).abort()
-        except NotFound:
-            # Finished, aborted or swept: gone is what was wanted.
-            return False
-    return True
+        return throw_away(storage.driver, path, record)
 
 
 def _job(state: str, id: str) -> Job | None:

@@ -28,6 +28,7 @@ class Large:
 
     Attributes:
         kept: Objects that failed, and how many parts of how many are kept for the next run.
+        uploads: What remembers uploads.
     """
 
     def __init__(self, dst: Driver, cutoff: int | None, streams: int | None, uploads: Uploads | None = None) -> None:
@@ -35,7 +36,7 @@ class Large:
         self._dst = dst
         self._cutoff = cutoff
         self._streams = streams
-        self._uploads: Uploads = NoUploads() if uploads is None else uploads
+        self.uploads: Uploads = NoUploads() if uploads is None else uploads
 
     def forgetful(self) -> Large:
         """Return one that does the same and remembers nothing, for another process."""
@@ -83,7 +84,7 @@ class Large:
             body.info,
             path,
             options,
-            uploads=self._uploads,
+            uploads=self.uploads,
             watcher=watcher,
             workers=self._streams,
         )

@@ -42,6 +42,7 @@ from .scan import Scan
 from .sides import Sides
 from .spool import Spool
 from .transfer import Transfer
+from .uploads import throw_all_away
 from .workers import Workers
 
 if TYPE_CHECKING:
@@ -247,6 +248,8 @@ class Run:
                         self._remember(outcome, self.journal)
                     yield outcome
             if self.journal is not None:
+                if not (totals.errors or admission.reached or options.dry_run):
+                    throw_all_away(self._dst, self.journal)
                 self.journal.done(totals)
         finally:
             self._accounts.close()

@@ -116,7 +116,7 @@ class Transfer:
         # Layers that do not let the source be changed do not pass its folder on, either.
         altered = attributes is not None and attributes.alters
         self._can_rename = policy.move and src.local_root is not None and not altered
-        self._server_side = ServerSide(src, dst) if attributes is None and elsewhere is None else None
+        self._server_side = ServerSide(src, dst, large) if attributes is None and elsewhere is None else None
         self._is_plain = not (dry_run or verify or inplace or policy.move or elsewhere or approve or attributes)
         self._width = width
         self._plain = self._new_plain()

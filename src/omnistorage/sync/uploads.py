@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Protocol
 
 import msgspec
+
+from omnistorage.core.driver import Driver
+from omnistorage.core.errors import NotFound, StorageError
+from omnistorage.core.options import PutOptions
 
 from .fingerprint import Fingerprint
 
@@ -56,6 +61,31 @@ class Uploads(Protocol):
         ...
 
 
+def throw_away(dst: Driver, path: str, record: UploadRecord) -> bool:
+    """Abort an upload that was noted; say whether there was one.
+
+    Raises:
+        StorageError: It cannot be aborted now.
+    """
+    if not record.token:
+        return dst.abort_begun(path, record.since_ns) > 0
+    try:
+        dst.resume_upload(path, record.token, PutOptions()).abort()
+    except NotFound:
+        # Finished, aborted or swept: gone is what was wanted.
+        return False
+    return True
+
+
+def throw_all_away(dst: Driver, uploads: AllUploads) -> None:
+    """Abort what is left behind a run that has done all there was to do: nobody will go on with it."""
+    for path, record in uploads.uploads().items():
+        # What cannot be aborted now stays noted.
+        with suppress(StorageError):
+            throw_away(dst, path, record)
+            uploads.forget_upload(path)
+
+
 class NoUploads:
     """Remembers nothing."""
 
@@ -71,6 +101,18 @@ class NoUploads:
 
     def forget_upload(self, path: str) -> None:
         """Do nothing."""
+
+
+class AllUploads(Protocol):
+    """Tells all uploads that it remembers."""
+
+    def uploads(self) -> dict[str, UploadRecord]:
+        """Return them by path."""
+        ...
+
+    def forget_upload(self, path: str) -> None:
+        """Forget an upload."""
+        ...
 
 
 class HeldUploads:
