@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 from typing import Any
 
@@ -273,3 +274,63 @@ def test_parts_are_proven_by_md5(
 
     assert headers["x-amz-content-sha256"] == "UNSIGNED-PAYLOAD"
     assert headers["content-md5"] == "ndTkYSaMgDT1yFZOFVxnpg=="
+
+
+DELETED = """<DeleteResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">
+<Error><Key>a</Key><Code>InternalError</Code><Message>Try again.</Message></Error>
+<Error><Key>b</Key><Code>AccessDenied</Code><Message>No.</Message></Error>
+<Error><Key>none</Key><Code>NoSuchKey</Code><Message>No.</Message></Error></DeleteResult>"""
+
+
+def test_some_deletes_fail(faults: Faults, storage: Storage, patient: Storage) -> None:
+    """Each key has its own error, with the request; what may pass is asked for again, and nothing else is."""
+    for key in "abc":
+        storage.write_bytes(key, b"x")
+    faults.add(Answer(200, page=DELETED), "POST", times=2)
+    first = storage.delete_many(["a", "b", "c", "none"])
+    asked = faults.count("POST")
+    again = patient.delete_many(["a", "b", "c", "none"])
+
+    assert [type(one) for one in first] == [Unreachable, PermissionDenied, type(None), type(None)]
+    assert [one.request_id for one in first if one is not None] == [REQUEST_ID] * 2
+    assert [type(one) for one in again] == [type(None), PermissionDenied, type(None), type(None)]
+    assert faults.count("POST") - asked == 2
+    assert sorted(storage.list()) == ["b", "c"]
+
+
+def test_failure_of_a_key_that_was_not_asked_for(faults: Faults, storage: Storage) -> None:
+    """What failed, and cannot be told which it was, counts for none of them as deleted."""
+    for key in ("a", "x\ry"):
+        storage.write_bytes(key, b"x")
+    faults.add(Answer(200, page=DELETED.replace("<Key>b<", "<Key>x\ry<")), "POST")
+    found = storage.delete_many(["a", "x\ry"])
+
+    assert [type(one) for one in found] == [Unreachable, PermissionDenied]
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_clock_of_this_machine_is_wrong(
+    hours: int, faults: Faults, patient: Storage, storage: Storage, driver: S3Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The service itself refuses what is signed for another hour; its date sets the clock, once for all."""
+    real = time.time
+    monkeypatch.setattr("omnistorage.drivers._s3client.time.time", lambda: real() + 3600 * hours)
+    sent = []
+    for call in (
+        lambda: storage.stat("none"),
+        lambda: storage.write_bytes("a", b"x"),
+        lambda: list(storage.list()),
+        lambda: storage.read_bytes("a"),
+        lambda: storage.delete_many(["a"]),
+    ):
+        driver._client._skew = 0.0
+        before = faults.count()
+        # The first is of nothing; it is looked for, also as a folder.
+        with suppress(NotFound):
+            call()
+        sent.append(faults.count() - before)
+    left = [*storage.list()]
+
+    assert left == []
+    assert sent == [3, 2, 2, 2, 2]
+    assert abs(driver._client._skew + 3600 * hours) < 60

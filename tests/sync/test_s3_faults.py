@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import os
 import random
+import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -295,3 +298,60 @@ def test_token_expires_midway(scene: Scene) -> None:
     assert held.items() <= SMALL.items()
     assert "the credentials have expired" in err
     assert (scene.two in err, REQUEST_ID in err) == (True, True)
+
+
+def test_disk_is_full(scene: Scene) -> None:
+    """A file for which there is no room is a failure that says so; others come, and no half of it stays."""
+    target = scene.root / "small disk"
+    target.mkdir()
+    scene.boto.put_object(Bucket=scene.one, Key="big", Body=LARGE)
+    words = ["copy", "--config", str(scene.config), *CUTOFF, f"s3:{scene.one}", str(target)]
+    there = f'"{target}"'
+    script = (
+        f'mount -t tmpfs -o size=6m none {there} || exit 77; "$@" 2>&1; echo "code $?"; cd {there}; find . -type f'
+    )
+    command = ["unshare", "-rm", "sh", "-c", script, "sh", sys.executable, "-m", "omnistorage", *words]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    if ran.returncode:
+        pytest.skip(f"no disk of its own can be mounted here: {ran.stderr}")
+    said, _, found = ran.stdout.partition("code ")
+
+    assert "no space left" in said, said
+    assert "big" in said
+    assert "Traceback" not in said
+    assert sorted(found.split()) == sorted(["1", *(f"./{path}" for path in SMALL)])
+
+
+def _refused() -> tuple[str, str]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    return f"http://127.0.0.1:{port}", "Connection refused"
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        (_refused, ["lsf", "{}"]),
+        (_refused, ["cat", "{}/key"]),
+        (_refused, ["copy", "{}", "."]),
+        (lambda: ("http://nowhere.invalid", "no address is known for 'nowhere.invalid'"), ["lsf", "{}"]),
+        (lambda: ("https://nowhere.invalid", "no address is known for 'nowhere.invalid'"), ["copy", "{}", "."]),
+    ],
+)
+def test_nobody_is_there(
+    place: Callable[[], tuple[str, str]], words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line says which bucket could not be reached, where, and why."""
+    monkeypatch.chdir(tmp_path)
+    endpoint, why = place()
+    options = S3Options(endpoint_url=endpoint, access_key_id="a", secret_access_key="b", region="r")
+    config = configured(tmp_path / "config.toml", s3=options)
+    with config.open("a") as file:
+        file.write("retries = 0\n")
+    ran = run_here(words[0], "--config", config, *(word.format("s3:the-bucket") for word in words[1:]))
+    lines = [line for line in ran.err.splitlines() if why in line]
+
+    assert ran.code != 0
+    assert len(lines) == 1, ran.err
+    assert "the-bucket" in lines[0]
+    assert "Traceback" not in ran.err
