@@ -33,6 +33,7 @@ class SourceBody(Body):
     Attributes:
         driver: Where it stands.
         info: What a listing said of it.
+        content_type: What the source says that it is, so far as that is known.
         proven: What was stored has been compared with the source.
         before_end: Called when all has arrived and is right, before the object appears.
     """
@@ -41,6 +42,7 @@ class SourceBody(Body):
         self.driver = driver
         self.info = info
         self.size = info.size
+        self.content_type = info.content_type
         self.proven = False
         self.before_end: Callable[[], object] | None = None
         self._opened: ByteStream | None = None
@@ -61,11 +63,11 @@ class SourceBody(Body):
         return self.driver.stat(origin_of(self.info))
 
     def filled(self, driver: Driver, info: ObjectInfo) -> ObjectInfo:
-        """Return an object of the source with the time and the type that its listing did not tell, as by ``ask``."""
+        """Return an object of the source with the time that its listing did not tell, as by ``ask``."""
         own = self.driver is driver
         told = self.ask() if own else driver.stat(origin_of(info))
-        kind = info.content_type or told.content_type
-        info = msgspec.structs.replace(info, mtime_ns=told.mtime_ns, content_type=kind)
+        self.content_type = info.content_type or told.content_type
+        info = msgspec.structs.replace(info, mtime_ns=told.mtime_ns)
         if own:
             self.info = info
         return info

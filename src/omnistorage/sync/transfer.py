@@ -259,7 +259,8 @@ class Transfer:
             body.proof = proof
         if self._backup is not None and action.dst is not None:
             body.before_end = lambda: self._keep(action, kept)
-        options = PutOptions(mtime_ns=src.mtime_ns, content_type=src.content_type, metadata=src.metadata)
+        kind = src.content_type or body.content_type
+        options = PutOptions(mtime_ns=src.mtime_ns, content_type=kind, metadata=src.metadata)
         if self._attributes is not None:
             options = self._attributes.put_options(src, self._attributes.wanted(src))
         consume = self._can_rename and body.local_path is not None
