@@ -123,7 +123,7 @@ class Puts:
     ) -> Mapping[str, str]:
         sent = {**headers, **condition_of(options, self._client.preset.if_match)}
         try:
-            found = self._client.request("PUT", *place, headers=sent, body=data, unsigned=True).headers
+            answer = self._client.request("PUT", *place, headers=sent, body=data, unsigned=True)
         except PreconditionFailed as exc:
             if not options.if_absent:
                 raise
@@ -132,5 +132,5 @@ class Puts:
             if options.if_match is None or "NoSuchBucket" in exc.message:
                 raise
             raise PreconditionFailed("there is no such object any more", request_id=exc.request_id) from exc
-        confirm_stored(self._client, *place, size, headers, found)
-        return found
+        confirm_stored(self._client, *place, size, headers, answer)
+        return answer.headers

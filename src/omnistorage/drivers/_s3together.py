@@ -69,7 +69,7 @@ def put_together(
             continue
         found = answer.headers
         try:
-            confirm_stored(client, bucket, key, size, headers, found)
+            confirm_stored(client, bucket, key, size, headers, answer)
             refuse_other(client, bucket, digest, found)
         except Exception as exc:
             results[at] = exc
