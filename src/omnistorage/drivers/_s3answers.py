@@ -59,8 +59,10 @@ def confirm_stored(client: Client, bucket: str, key: str, size: int, sent: Mappi
     Raises:
         Corrupted: There is none of that size and with the time that was ``sent``.
     """
-    # Swift says 202 where a later put of the same key was faster: ours counts as replaced by that already.
-    if "etag" in answer.headers or answer.status == 202:
+    if "etag" in answer.headers:
+        return
+    if "x-trans-id" in answer.headers and b"accepted for processing" in answer.data:
+        # So says Swift where a later put or delete of the same key was faster: ours counts as replaced already.
         return
     head = client.request("HEAD", bucket, key, headers=client.key_headers, allow=(404,)).headers
     if head.get("content-length") != str(size) or head.get(MTIME_HEADER) != sent[MTIME_HEADER]:
