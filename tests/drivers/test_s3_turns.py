@@ -1,4 +1,4 @@
-"""Parts that are sent side by side end in the order in which they began: a kill costs less than all of them."""
+"""Parts that are sent side by side are never all sent to their end: a kill costs less than all of them."""
 
 from __future__ import annotations
 
@@ -52,6 +52,54 @@ def test_one_alone_is_not_held_back() -> None:
         with turns.begin() as my_turn:
             my_turn()
             my_turn()
+
+
+def test_service_that_reads_one_part_at_a_time() -> None:
+    """It reads the part that is kept back, and the others would wait for that for ever; none is kept back again."""
+    turns = Turns(patience=0.1)
+    reading, all_began = threading.Lock(), threading.Barrier(3)
+    stored: list[int] = []
+
+    def part(number: int) -> None:
+        with turns.begin() as my_turn:
+            if number == 0:
+                # Its request is the first to be looked at; its last block comes late.
+                with reading:
+                    all_began.wait(20)
+                    while turns._ending < 2:
+                        pass
+                    my_turn()
+                    stored.append(number)
+            else:
+                all_began.wait(20)
+                my_turn()
+                with reading:
+                    stored.append(number)
+
+    with ThreadPoolExecutor(3) as pool:
+        for done in [pool.submit(part, number) for number in range(3)]:
+            done.result(timeout=20)
+    turns._patience = 60.0
+    with ThreadPoolExecutor(1) as pool, turns.begin() as first, turns.begin() as second:
+        first()
+        pool.submit(second).result(timeout=20)
+
+    assert (stored[0], sorted(stored)) == (0, [0, 1, 2])
+
+
+def test_slow_service_is_told_from_that() -> None:
+    """A part that went on after a while, while another one was stored before it, changes nothing for the next."""
+    turns = Turns(patience=0.1)
+    with ThreadPoolExecutor(1) as pool:
+        with turns.begin() as first, turns.begin() as second:
+            second()
+            pool.submit(first).result(timeout=20)
+        with turns.begin() as third, turns.begin() as fourth:
+            third()
+            waiting = pool.submit(fourth)
+            with pytest.raises(TimeoutError):
+                waiting.result(timeout=0.05)
+        waiting.result(timeout=20)
 
 
 def test_no_second_part_is_sent_to_its_end(radosgw: Server) -> None:
