@@ -10,7 +10,7 @@ from .driver import Driver
 from .errors import Closed, SourceChanged
 from .info import ObjectInfo
 from .streams import ByteStream, descriptor, fill
-from .wrapped import carried, differ
+from .wrapped import carried, same_version
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -121,7 +121,7 @@ class ObjectReader(io.RawIOBase):
     def _opened(self, offset: int, length: int | None) -> ByteStream:
         stream = self._driver.get(self._path, offset, length)
         told = carried(stream)
-        if told is not None and self._told is not None and differ(told, self._told):
+        if told is not None and self._told is not None and same_version(told, self._told) is False:
             stream.close()
             raise SourceChanged(op="read", path=self._path, scheme=self._driver.scheme)
         self._told = self._told or told

@@ -78,12 +78,12 @@ def carried(stream: object) -> ObjectInfo | None:
     return None
 
 
-def differ(one: ObjectInfo, two: ObjectInfo) -> bool:
-    """Say whether two answers about an object are known to be about two versions of it."""
+def same_version(one: ObjectInfo, two: ObjectInfo) -> bool | None:
+    """Say whether two answers are about one version of an object, by the strongest mark of both; None if unknown."""
     if one.size is not None and two.size is not None and one.size != two.size:
-        return True
+        return False
     for mark in ("version", "etag", "mtime_ns"):
         first, second = getattr(one, mark), getattr(two, mark)
         if first is not None and second is not None:
-            return bool(first != second)
-    return False
+            return bool(first == second)
+    return None

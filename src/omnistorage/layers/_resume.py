@@ -10,7 +10,7 @@ from omnistorage.core.errors import NotFound, SourceChanged, StorageError, Trunc
 from omnistorage.core.info import ObjectInfo
 from omnistorage.core.layer import Layer
 from omnistorage.core.streams import CHUNK, ByteStream, fill
-from omnistorage.core.wrapped import carried
+from omnistorage.core.wrapped import carried, same_version
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -205,7 +205,7 @@ class ResumingStream(io.RawIOBase):
     def _same_object(self, stream: ByteStream) -> bool:
         # A stat comes after the opening: what it finds the same was the same when it was opened.
         now = carried(stream) if self._marked_by_stream else None
-        return self._mark is not None and _same(self._mark, now or self._layer.inner.stat(self._path))
+        return self._mark is not None and bool(same_version(self._mark, now or self._layer.inner.stat(self._path)))
 
     def _drop_unless(self, stream: ByteStream, same: Callable[[], bool]) -> None:
         """Keep a stream that was opened again if it is the right one; else close it."""
@@ -248,17 +248,6 @@ class ResumingStream(io.RawIOBase):
 
 def _is_marked(info: ObjectInfo) -> bool:
     return info.etag is not None or info.version is not None or info.mtime_ns is not None
-
-
-def _same(one: ObjectInfo, two: ObjectInfo) -> bool:
-    """Say whether two infos are of the same content, by the strongest mark that both have."""
-    if one.size is not None and two.size is not None and one.size != two.size:
-        return False
-    for mark in ("version", "etag", "mtime_ns"):
-        first, second = getattr(one, mark), getattr(two, mark)
-        if first is not None and second is not None:
-            return bool(first == second)
-    return False
 
 
 def _new_digest() -> Any:
