@@ -40,7 +40,7 @@ def start(nursery: Nursery) -> list[Server]:
     (nursery.folder / ".cache").mkdir()
     nursery.start([_PYTHON, "-m", "localstack.runtime.main"], env)
     nursery.wait(lambda: listens(port))
-    return [Server("localstack", f"http://{where}", "test", "test")]
+    return [Server("localstack", f"http://{where}", "test", "localstack-secret")]
 
 
 _PYTHON: Final = Path(
