@@ -33,13 +33,16 @@ class Slots:
                 self._changed.wait()
             taken = min(self._free, most)
             self._free -= taken
+            if self._free:
+                # One is woken at a time: the others would only find that nothing is left for them.
+                self._changed.notify()
             return taken
 
     def give(self, count: int) -> None:
         """Give back what was taken."""
         with self._changed:
             self._free += count
-            self._changed.notify(count)
+            self._changed.notify()
 
 
 def plain_between(
