@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from omnistorage.core.driver import Driver
@@ -42,3 +44,12 @@ class Deadly(Layer):
 
     def __reduce__(self) -> tuple[object, ...]:
         return partial(Deadly, path=self.path, fuse=self.fuse), (self.inner,)
+
+
+def dawdle(begun: str, cleaned: str) -> None:
+    """Say that it has begun, work for long, and clean up when that is broken off."""
+    Path(begun).touch()
+    try:
+        time.sleep(60.0)
+    finally:
+        Path(cleaned).touch()

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
 from importlib import import_module
 from multiprocessing import get_context
@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from cli_runs import run_here
-from executor_scenes import Deadly
+from executor_scenes import Deadly, dawdle
 from omnistorage.cli._executors import Processes
 from omnistorage.core.content import common_hash
 from omnistorage.core.errors import Unsupported
@@ -58,7 +58,7 @@ def cluster() -> Iterator[Any]:
             n_workers=2,
             threads_per_worker=1,
             processes=True,
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",
             host="127.0.0.1",
             silence_logs=50,
             worker_dashboard_address=None,
@@ -242,7 +242,7 @@ _CLUSTER = """
 import sys
 from distributed import LocalCluster
 if __name__ == "__main__":
-    cluster = LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None, host="127.0.0.1")
+    cluster = LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0", host="127.0.0.1")
     print(cluster.scheduler_address, flush=True)
     sys.stdin.read()
 """
@@ -301,6 +301,23 @@ def test_pool_that_renews_itself(tmp_path: Path) -> None:
     assert not fuse.exists()
     assert (result.transferred, result.errors) == (len(SOME), 0)
     assert held(dst) == SOME
+
+
+def test_broken_pool_ends_its_processes(tmp_path: Path) -> None:
+    """SIGTERM is how a broken pool ends the rest: an idle process ends, a busy one cleans up before that."""
+    begun, cleaned = tmp_path / "begun", tmp_path / "cleaned"
+    with Processes(2) as renewed:
+        busy = renewed.submit(dawdle, str(begun), str(cleaned))
+        while not begun.exists():
+            time.sleep(0.01)
+        idle = renewed.submit(os.getpid).result(20)
+        os.kill(idle, signal.SIGTERM)
+        with pytest.raises(BrokenExecutor):
+            busy.result(20)
+        other = renewed.submit(os.getpid).result(20)
+
+    assert cleaned.exists()
+    assert other != idle
 
 
 def test_executor_that_is_shut_down(tmp_path: Path) -> None:

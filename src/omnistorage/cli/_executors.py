@@ -122,6 +122,7 @@ class Processes(Executor):
 
 class _State:
     busy = False
+    over = False
 
 
 def _begin() -> None:
@@ -134,9 +135,15 @@ def _begin() -> None:
 
 
 def _end(number: int, frame: object) -> None:
-    """End what is being done, cleaning up; one who does nothing is told by the pool to end."""
+    """End what is being done, cleaning up.
+
+    One who does nothing is told by the pool to end; from one that has broken nothing comes any more but SIGTERM.
+    """
+    _State.over = _State.over or number == signal.SIGTERM
     if _State.busy:
         raise KeyboardInterrupt
+    if _State.over:
+        os._exit(1)
 
 
 def _end_with_parent() -> None:
@@ -151,11 +158,14 @@ def _end_with_parent() -> None:
 
 
 def _busily(fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-    _State.busy = True
     try:
+        _State.busy = True
         return fn(*args, **kwargs)
     finally:
         _State.busy = False
+        if _State.over:
+            # Nobody reads what came of it.
+            os._exit(1)
 
 
 def _tell(process: int, number: int) -> None:
