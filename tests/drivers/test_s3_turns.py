@@ -8,6 +8,7 @@ from contextlib import closing
 
 import pytest
 
+from omnistorage.core.errors import Cancelled
 from omnistorage.core.options import PutOptions
 from omnistorage.core.streams import BytesBody
 from omnistorage.drivers._s3turns import Turns
@@ -26,9 +27,9 @@ def test_one_is_held_back(count: int) -> None:
     at_their_end = threading.Semaphore(0)
 
     def part(number: int) -> None:
-        with turns.begin() as my_turn:
+        with turns.begin() as before_block:
             all_began.wait(20)
-            my_turn()
+            before_block(True)
             at_their_end.release()
             assert may_end.wait(20)
             raise ValueError("broken")
@@ -49,9 +50,9 @@ def test_one_alone_is_not_held_back() -> None:
     """Nobody is there to wait for; and to be asked again, as a repeated request is, changes nothing."""
     turns = Turns()
     for _ in range(2):
-        with turns.begin() as my_turn:
-            my_turn()
-            my_turn()
+        with turns.begin() as before_block:
+            before_block(True)
+            before_block(True)
 
 
 def test_service_that_reads_one_part_at_a_time() -> None:
@@ -61,18 +62,18 @@ def test_service_that_reads_one_part_at_a_time() -> None:
     stored: list[int] = []
 
     def part(number: int) -> None:
-        with turns.begin() as my_turn:
+        with turns.begin() as before_block:
             if number == 0:
                 # Its request is the first to be looked at; its last block comes late.
                 with reading:
                     all_began.wait(20)
                     while turns._ending < 2:
                         pass
-                    my_turn()
+                    before_block(True)
                     stored.append(number)
             else:
                 all_began.wait(20)
-                my_turn()
+                before_block(True)
                 with reading:
                     stored.append(number)
 
@@ -81,8 +82,8 @@ def test_service_that_reads_one_part_at_a_time() -> None:
             done.result(timeout=20)
     turns._patience = 60.0
     with ThreadPoolExecutor(1) as pool, turns.begin() as first, turns.begin() as second:
-        first()
-        pool.submit(second).result(timeout=20)
+        first(True)
+        pool.submit(second, True).result(timeout=20)
 
     assert (stored[0], sorted(stored)) == (0, [0, 1, 2])
 
@@ -92,14 +93,48 @@ def test_slow_service_is_told_from_that() -> None:
     turns = Turns(patience=0.1)
     with ThreadPoolExecutor(1) as pool:
         with turns.begin() as first, turns.begin() as second:
-            second()
-            pool.submit(first).result(timeout=20)
+            second(True)
+            pool.submit(first, True).result(timeout=20)
         with turns.begin() as third, turns.begin() as fourth:
-            third()
-            waiting = pool.submit(fourth)
+            third(True)
+            waiting = pool.submit(fourth, True)
             with pytest.raises(TimeoutError):
                 waiting.result(timeout=0.05)
         waiting.result(timeout=20)
+
+
+def test_stop_ends_parts() -> None:
+    """Once an upload was stopped each part ends before its next block, and so does one that waits for its turn."""
+    turns = Turns()
+    with ThreadPoolExecutor(1) as pool, turns.begin() as first, turns.begin() as second:
+        first(False)
+        first(True)
+        waiting = pool.submit(second, True)
+        with pytest.raises(TimeoutError):
+            waiting.result(timeout=0.05)
+        turns.stop()
+        with pytest.raises(Cancelled):
+            waiting.result(timeout=20)
+        with pytest.raises(Cancelled):
+            first(False)
+
+
+def test_part_that_is_not_wanted_ends() -> None:
+    """Before each block it is asked whether the part is wanted still; the others go on."""
+
+    def progress(count: int) -> None:
+        asked.append(count)
+        if len(asked) == 2:
+            raise Cancelled("by whoever wanted it")
+
+    turns, asked = Turns(), list[int]()
+    with turns.begin() as first, turns.begin(progress) as second:
+        second(False)
+        with pytest.raises(Cancelled):
+            second(True)
+        first(True)
+
+    assert asked == [0, 0]
 
 
 def test_no_second_part_is_sent_to_its_end(radosgw: Server) -> None:

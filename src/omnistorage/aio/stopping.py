@@ -110,6 +110,7 @@ class _Body(Body):
         self._body = body
         self._check = check
         self.size = body.size
+        self.progress = self._ask
 
     def open(self) -> ByteStream:
         self._check()
@@ -119,6 +120,11 @@ class _Body(Body):
         # The last moment at which nothing has appeared yet.
         self._check()
         self._body.check()
+
+    def _ask(self, count: int) -> None:
+        self._check()
+        if self._body.progress is not None:
+            self._body.progress(count)
 
 
 class _Stream(io.RawIOBase):

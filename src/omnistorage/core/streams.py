@@ -331,6 +331,9 @@ class Upload(ABC):
         """
         return None
 
+    def stop(self) -> None:  # noqa: B027 -- to end a moment later is right, too
+        """Let parts that other threads are putting fail soon, with Cancelled; ``leave`` or ``abort`` follows."""
+
     def leave(self) -> None:  # noqa: B027 -- most uploads hold nothing here
         """Let go of what this process holds; the parts stay for whoever goes on. No call may follow."""
 

@@ -11,6 +11,7 @@ from .driver import Driver
 from .errors import Closed, Truncated
 from .info import ObjectInfo
 from .options import PutOptions
+from .sending import STREAMS, Sending
 from .streams import BytesBody, OpenerBody, Upload
 
 if TYPE_CHECKING:
@@ -25,8 +26,8 @@ class Writer(io.BufferedIOBase):
 
     The object appears, whole, when the writer is closed without an exception. It does not appear when the
     ``with`` block raises, when ``abort`` is called, or when the writer is garbage-collected unclosed; what was
-    there before stays. Small objects are stored with one call; larger ones in parts where the storage can, else
-    by way of a temporary file, so that memory stays flat.
+    there before stays. Small objects are stored with one call; larger ones in parts where the storage can, a few of
+    them side by side while more is written, else by way of a temporary file, so that memory stays flat.
 
     Attributes:
         info: What was stored; None before the writer is closed, and after an abort.
@@ -50,6 +51,7 @@ class Writer(io.BufferedIOBase):
         self._size = size
         self._buffer = bytearray()
         self._upload: Upload | None = None
+        self._sending: Sending | None = None
         self._spool: IO[bytes] | None = None
         self._parts = 0
         self._written = 0
@@ -78,7 +80,7 @@ class Writer(io.BufferedIOBase):
 
         Raises:
             Closed: The writer was closed or aborted.
-            StorageError: A part could not be stored; the writer can only be aborted then.
+            StorageError: A part could not be stored, this one or one before; the writer can only be aborted then.
         """
         if self._ended:
             raise Closed(op="write", path=self._path, scheme=self._driver.scheme)
@@ -119,10 +121,14 @@ class Writer(io.BufferedIOBase):
             return
         self._ended = True
         try:
-            if self._upload is not None:
-                self._upload.abort()
+            if self._sending is not None:
+                self._sending.close()
         finally:
-            self._release()
+            try:
+                if self._upload is not None:
+                    self._upload.abort()
+            finally:
+                self._release()
 
     def _pass_on(self) -> None:
         """Move full parts out of memory."""
@@ -134,7 +140,8 @@ class Writer(io.BufferedIOBase):
                 self._spool.write(self._buffer)
                 self._buffer = bytearray()
                 return
-            self._upload = self._driver.begin_upload(self._path, self._options, self._size)
+            self._begin()
+        assert self._upload is not None
         upload = self._upload
         while len(self._buffer) > (size := upload.part_length(self._parts + 1)):
             # Always keep something back: the last part is the one that may be short, but not missing.
@@ -142,19 +149,29 @@ class Writer(io.BufferedIOBase):
                 self._put_part(bytes(view[:size]))
             del self._buffer[:size]
 
+    def _begin(self) -> None:
+        upload = self._driver.begin_upload(self._path, self._options, self._size)
+        # On this machine a thread more is a detour, and nothing is waited for.
+        alone = self._driver.features.local or upload.streams == 1
+        self._upload = upload
+        self._sending = Sending(
+            lambda number, data: upload.put_part(number, BytesBody(data)), upload.stop, 1 if alone else STREAMS
+        )
+
     def _put_part(self, data: bytes) -> None:
-        assert self._upload is not None
+        assert self._sending is not None
         self._parts += 1
-        self._upload.put_part(self._parts, BytesBody(data))
+        self._sending.send(self._parts, data)
 
     def _commit(self) -> ObjectInfo:
         if self._size is not None and self._written != self._size:
             message = f"{self._size} bytes were announced, {self._written} came"
             raise Truncated(message, op="write", path=self._path, scheme=self._driver.scheme)
-        if self._upload is not None:
+        if self._upload is not None and self._sending is not None:
             # What is held back may be more than one part where parts are small.
             self._pass_on()
             self._put_part(bytes(self._buffer))
+            self._sending.end()
             return self._upload.finish()
         if self._spool is not None:
             spool = self._spool

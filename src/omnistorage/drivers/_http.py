@@ -103,7 +103,7 @@ class Http:
         body: bytes | memoryview | ByteStream | None = None,
         *,
         stream: bool = False,
-        before_last: Callable[[], object] | None = None,
+        before_block: Callable[[bool], object] | None = None,
         before: Collection[str] = (),
     ) -> Answer:
         """Send a request and return the answer, whatever its status is.
@@ -116,7 +116,8 @@ class Http:
                 ``accept-encoding: identity``, ``user-agent``.
             body: Bytes, or a stream of as many as the header ``content-length`` says; it is not closed here.
             stream: Read the body of the answer later, if it is no refusal.
-            before_last: Called before the last block of a body of bytes is sent, which waits until then.
+            before_block: Called before each block of a body of bytes, and told whether it is the last; what it raises
+                flies on, and the rest is not sent.
             before: What was tried before, for the log: with each, it is one more attempt.
 
         Raises:
@@ -139,7 +140,7 @@ class Http:
         try:
             wire = pool.take(began) or pool.connect()
             try:
-                head = wire.exchange(method, text, body, length, before_last)
+                head = wire.exchange(method, text, body, length, before_block)
             except Broken as exc:
                 again = can_repeat(wire, exc, method, headers)
                 wire.close()
@@ -148,7 +149,7 @@ class Http:
                 logger.debug("%s %s: the connection that was kept is closed, on a new one", method, pool.where)
                 before = (*before, "connection")
                 wire = pool.connect()
-                head = wire.exchange(method, text, body, length, before_last)
+                head = wire.exchange(method, text, body, length, before_block)
             answer = self.answer_of(pool, wire, method, head, stream)
         except Broken as exc:
             if wire is not None:

@@ -101,18 +101,18 @@ class Wire:
         head: bytes,
         body: bytes | memoryview | ByteStream | None,
         length: int,
-        before_last: Callable[[], object] | None = None,
+        before_block: Callable[[bool], object] | None = None,
     ) -> Head:
         """Send a request and return the head of its answer.
 
-        A refusal that comes while the body is still being sent is the answer; the rest is not sent then. The last
-        block of a body of bytes waits until ``before_last`` returns.
+        A refusal that comes while the body is still being sent is the answer; the rest is not sent then. Before
+        each block of a body of bytes ``before_block`` is asked, and told whether it is the last.
 
         Raises:
             Broken: There is no answer.
             Truncated: The body is a stream that has another number of bytes than ``length``.
         """
-        return self.begin(method, head, body, length, before_last) or self.read_head()
+        return self.begin(method, head, body, length, before_block) or self.read_head()
 
     def begin(
         self,
@@ -120,7 +120,7 @@ class Wire:
         head: bytes,
         body: bytes | memoryview | ByteStream | None,
         length: int,
-        before_last: Callable[[], object] | None = None,
+        before_block: Callable[[bool], object] | None = None,
     ) -> Head | None:
         """Send a request; return the head of its answer if that came before the end, else None.
 
@@ -133,11 +133,11 @@ class Wire:
             early = self._send(head)
         elif isinstance(body, bytes | memoryview):
             if length <= SMALL:
-                if before_last is not None:
-                    before_last()
+                if before_block is not None:
+                    before_block(True)
                 early = self._send(b"".join((head, body)))
             else:
-                early = self._send(head) or self._send_blocks(memoryview(body).cast("B"), before_last)
+                early = self._send(head) or self._send_blocks(memoryview(body).cast("B"), before_block)
         else:
             early = self._send(head) or self._send_stream(body, length)
         self.whole = early is None or early.status < 300
@@ -236,11 +236,11 @@ class Wire:
             return self._last_words(exc)
         return None
 
-    def _send_blocks(self, body: memoryview, before_last: Callable[[], object] | None) -> Head | None:
+    def _send_blocks(self, body: memoryview, before_block: Callable[[bool], object] | None) -> Head | None:
         early: Head | None = None
         for start in range(0, len(body), BLOCK):
-            if before_last is not None and start + BLOCK >= len(body):
-                before_last()
+            if before_block is not None:
+                before_block(start + BLOCK >= len(body))
             early = early or self._early()
             if early is not None and early.status >= 300:
                 break

@@ -134,7 +134,7 @@ class Client:
         *,
         unsigned: bool = False,
         stream: bool = False,
-        before_last: Callable[[], object] | None = None,
+        before_block: Callable[[bool], object] | None = None,
         allow: tuple[int, ...] = (),
     ) -> Answer:
         """Send a request and return its answer, if that is good.
@@ -148,7 +148,7 @@ class Client:
             body: Bytes, or what opens a stream of as many bytes as the header ``content-length`` says.
             unsigned: The bytes have a checksum of their own, so that they need not be signed as well.
             stream: Read the body of the answer later.
-            before_last: Called before the last of the bytes are sent.
+            before_block: Called before some of the bytes are sent, and told whether they are the last.
             allow: Further states that are an answer, and not a failure.
 
         Raises:
@@ -166,7 +166,7 @@ class Client:
                 target = "/"
             try:
                 given = (place, credentials, method, target, wanted, headers or {}, body, unsigned)
-                answer = self._send(*given, stream=stream, before_last=before_last, before=tried)
+                answer = self._send(*given, stream=stream, before_block=before_block, before=tried)
             except Unsupported:
                 # A body that can be read only once was read; what had gone wrong before is what counts.
                 if failed is not None:
@@ -288,7 +288,7 @@ class Client:
         unsigned: bool,
         *,
         stream: bool,
-        before_last: Callable[[], object] | None,
+        before_block: Callable[[bool], object] | None,
         before: set[str],
     ) -> Answer:
         http = self._http or self._new_http()
@@ -296,7 +296,7 @@ class Client:
         try:
             where = f"{target}?{query}" if query else target
             return http.send(
-                method, place.base, where, sent, payload, stream=stream, before_last=before_last, before=before
+                method, place.base, where, sent, payload, stream=stream, before_block=before_block, before=before
             )
         finally:
             if payload is not None and not isinstance(payload, bytes | memoryview):

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from omnistorage.core.errors import Cancelled
+
 PATIENCE: Final = 5.0
 """Seconds that a part is kept back at most while nothing changes."""
 
@@ -28,29 +30,37 @@ class Turns:
         self._ending = 0
         self._ended = 0
         self._over = False
+        self._stopped = False
         self._changed = threading.Condition()
 
     @contextmanager
-    def begin(self) -> Iterator[Callable[[], None]]:
-        """Begin a part; what is given is to be called before its last block, and waits while all others end."""
+    def begin(self, progress: Callable[[int], object] | None = None) -> Iterator[Callable[[bool], None]]:
+        """Begin a part; what is given is to be called before each block of it, and told whether it is the last.
+
+        Before the last one it waits while all others end; it raises Cancelled once ``stop`` was called, and what
+        ``progress(0)`` raises once the part is wanted no more.
+        """
         ending = 0
         ended_before = -1
 
-        def my_turn() -> None:
+        def before_block(last: bool) -> None:
             nonlocal ending, ended_before
-            if ending:
-                return
-            with self._changed:
-                if not self._wait():
-                    ended_before = self._ended
-                ending = 1
-                self._ending += 1
+            if progress is not None:
+                progress(0)
+            if last and not ending:
+                with self._changed:
+                    if not self._wait():
+                        ended_before = self._ended
+                    ending = 1
+                    self._ending += 1
+            if self._stopped:
+                raise Cancelled("the parts of this upload are wanted no more")
 
         with self._changed:
             self._under_way += 1
             self._changed.notify_all()
         try:
-            yield my_turn
+            yield before_block
         finally:
             with self._changed:
                 self._over = self._over or self._ended == ended_before
@@ -59,11 +69,17 @@ class Turns:
                 self._ending -= ending
                 self._changed.notify_all()
 
+    def stop(self) -> None:
+        """Let the parts that are under way fail before their next block."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+
     def _wait(self) -> bool:
         """Wait for the turn of one more part; return False if it did not come."""
         ended, until = self._ended, time.monotonic() + self._patience
         # Of those that are under way another one is left, or there is no other.
-        while not (self._over or self._under_way == 1 or self._ending < self._under_way - 1):
+        while not (self._stopped or self._over or self._under_way == 1 or self._ending < self._under_way - 1):
             if self._ended != ended:
                 ended, until = self._ended, time.monotonic() + self._patience
             left = until - time.monotonic()

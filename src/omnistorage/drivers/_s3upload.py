@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from hashlib import md5
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,12 +22,8 @@ from omnistorage.core.errors import (
 )
 from omnistorage.core.info import FILE, ObjectInfo
 from omnistorage.core.options import PutOptions
-from omnistorage.core.streams import (
-    Body,
-    ByteStream,
-    Upload,
-    read_exactly,
-)
+from omnistorage.core.sending import Sending
+from omnistorage.core.streams import Body, BytesBody, ByteStream, Upload, read_exactly
 
 from ._s3answers import foreign, refuse_foreign, result_of
 from ._s3bodies import read_into, whole, wrong_size
@@ -102,7 +98,7 @@ class S3Upload(Upload):
             return {number: size for number, (size, _) in self._parts.items()}
 
     def put_part(self, number: int, body: Body) -> None:
-        if body.size is None:
+        if body.size is None or isinstance(body, BytesBody):
             self.put_bytes(number, whole(body))
             return
         # Each thread has one buffer for all its parts: fresh memory costs as much as reading into it.
@@ -110,10 +106,23 @@ class S3Upload(Upload):
         if buffer is None or len(buffer) < body.size:
             buffer = self._buffers.one = bytearray(max(body.size, self.part_size))
         with memoryview(buffer)[: body.size] as data:
-            self.put_bytes(number, data, read_into(data, body, self._new_hash()))
+            self.put_bytes(number, data, read_into(data, body, self._new_hash()), body.progress)
 
-    def put_bytes(self, number: int, data: bytes | memoryview, digest: _Hash | None = None) -> None:
-        """Store one part that is in memory; ``digest`` is what ``Client.part_hash`` makes of it, if at hand."""
+    def put_bytes(
+        self,
+        number: int,
+        data: bytes | memoryview,
+        digest: _Hash | None = None,
+        progress: Callable[[int], object] | None = None,
+    ) -> None:
+        """Store one part that is in memory.
+
+        Args:
+            number: Of the part.
+            data: Its bytes.
+            digest: What ``Client.part_hash`` makes of them, if at hand.
+            progress: Asked on the way, with 0, whether the part is wanted still.
+        """
         client = self._client
         if digest is None:
             digest = self._new_hash()
@@ -125,9 +134,9 @@ class S3Upload(Upload):
         if number > client.preset.max_parts:
             words = f"more than {client.preset.max_parts} parts of {self.part_size} bytes: say a larger part_size"
             raise NoSpace(words)
-        with self._turns.begin() as my_turn:
+        with self._turns.begin(progress) as before_block:
             answer = client.request(
-                "PUT", self._bucket, self._key, query, headers, data, unsigned=True, before_last=my_turn
+                "PUT", self._bucket, self._key, query, headers, data, unsigned=True, before_block=before_block
             )
         refuse_foreign(answer.headers, self._bucket)
         if by_md5:
@@ -203,26 +212,28 @@ class S3Upload(Upload):
         return f"{whole.hexdigest()}-{len(plain)}"
 
     def fill(self, body: Body, stream: ByteStream, first: bytes, size: int | None = None) -> ObjectInfo:
-        """Store what ``first`` and a stream have, one part after the other, and finish.
+        """Store what ``first`` and a stream have, several parts at a time, and finish.
 
         Raises:
             Truncated: These are not ``size`` bytes.
             SourceChanged: The body was changed while it was read.
         """
         count, number, data = 0, 0, first
-        while data or not number:
-            length = self.part_length(number + 1)
-            if len(data) < length:
-                data += read_exactly(stream, length - len(data))
-            count += len(data)
-            if size is not None and count > size:
-                raise wrong_size(size, size)
-            if data or not number:
-                number += 1
-                self.put_bytes(number, data)
-            data = read_exactly(stream, length)
-        if size is not None and count != size:
-            raise wrong_size(size, count)
+        with closing(Sending(self.put_bytes, self.stop)) as sending:
+            while data or not number:
+                length = self.part_length(number + 1)
+                if len(data) < length:
+                    data += read_exactly(stream, length - len(data))
+                count += len(data)
+                if size is not None and count > size:
+                    raise wrong_size(size, size)
+                if data or not number:
+                    number += 1
+                    sending.send(number, data)
+                data = read_exactly(stream, length)
+            if size is not None and count != size:
+                raise wrong_size(size, count)
+            sending.end()
         body.check()
         return self.finish()
 
@@ -236,6 +247,9 @@ class S3Upload(Upload):
             with suppress(StorageError):
                 self.abort()
             raise
+
+    def stop(self) -> None:
+        self._turns.stop()
 
     def abort(self) -> None:
         if self._over:

@@ -364,6 +364,9 @@ class _FaultyUpload(Upload):
     def stored_part(self, number: int) -> ByteStream | None:
         return self._driver.around("stored_part", self._path, lambda: self._inner.stored_part(number))
 
+    def stop(self) -> None:
+        self._inner.stop()
+
     def leave(self) -> None:
         self._inner.leave()
 

@@ -299,6 +299,9 @@ class _MockUpload(Upload):
     def stored_part(self, number: int) -> ByteStream | None:
         return self._inner.stored_part(number)
 
+    def stop(self) -> None:
+        self._inner.stop()
+
     def leave(self) -> None:
         self._inner.leave()
 
