@@ -15,7 +15,7 @@ from typing import NamedTuple
 from unittest.mock import patch
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 
 from cli_runs import run_here
 from filter_scenes import ALL_FLAGS, ANY_GLOBS, CASES, TREES, Flag, Tree, arguments, plant, rule_flags
@@ -61,6 +61,9 @@ def _split(text: str) -> tuple[list[str], str]:
 
 
 @settings(max_examples=CASES)
+@example([("--include", "\\***")])
+@example([("--include", "a\\***b")])
+@example([("--include", "\\**")])
 @given(rule_flags(ANY_GLOBS))
 def test_rules_become_what_rclone_makes_of_them(flags: list[Flag]) -> None:
     """The same flags are refused by both, or become the same expressions in the same order."""
@@ -72,6 +75,7 @@ def test_rules_become_what_rclone_makes_of_them(flags: list[Flag]) -> None:
 
 
 @settings(max_examples=CASES)
+@example({"a*x/y/zb": (1, 0)}, [("--include", "a\\***b")])
 @given(TREES, ALL_FLAGS)
 def test_files_are_those_of_rclone(tree: Tree, flags: list[Flag]) -> None:
     """The same flags select the same files of the same tree."""

@@ -103,7 +103,8 @@ def directories(glob: str) -> list[str]:
         return ["/**"]
     glob = re.sub(r"//+", "/", glob)
     found: list[str] = []
-    for cut in re.finditer(r"/|\*\*", glob):
+    # Of three the first is escaped, and a star as such.
+    for cut in re.finditer(r"/|\*\*(?!\*)", glob):
         parent = glob[: cut.end()].removesuffix("/") + "/"
         if parent not in found[-1:]:
             found.append(parent)
