@@ -83,6 +83,7 @@ def common(command: Command) -> Command:
     @wraps(command)
     def wrapper(**given: Any) -> Any:
         # The flag is one of ``filtering``, which stands around this decorator or within it.
+        given.pop("fast_list")
         headers = given.pop("headers", False) or "headers" in (given.get("dump") or ())
         console = _console_of(*(given.pop(name) for name in _LOGGING))
         try:
@@ -106,6 +107,8 @@ def common(command: Command) -> Command:
         click.option("--log-level", type=click.Choice(list(_console.LEVELS), case_sensitive=False)),
         click.option("--log-file", metavar="FILE", help="Write log lines to a file instead of stderr."),
         click.option("--use-json-log", is_flag=True, help="Write log lines as JSON objects."),
+        # Scripts for rclone have it; here services are listed so in any case.
+        click.option("--fast-list", is_flag=True, hidden=True),
     )
 
 
