@@ -261,8 +261,6 @@ class _Space:
 
 class _MemoryUpload(Upload):
     part_size = 5 << 20
-    # There is nothing to wait for.
-    streams = 1
 
     def __init__(self, space: _Space, path: str, options: PutOptions, name: str) -> None:
         self.id = self.token = name

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Iterator
 
 import pytest
 
-from omnistorage.core.errors import NotFound, StorageError, Unsupported
+from omnistorage.core.errors import Cancelled, NotFound, StorageError, Unsupported
 from omnistorage.core.guard import Guard
 from omnistorage.core.options import PutOptions
 from omnistorage.core.streams import BytesBody, Upload, read_all
@@ -177,6 +178,27 @@ class Uploads(Suite):
 
         with pytest.raises(StorageError):
             upload.finish()
+        assert nothing_at(storage, "d/a")
+        assert keys(storage) == []
+
+    def test_stop_of_upload(self, storage: Storage, upload: Upload) -> None:
+        """A part that is under way when the upload is stopped is stored or cancelled; an abort leaves nothing."""
+        failed: list[BaseException] = []
+
+        def put() -> None:
+            try:
+                upload.put_part(1, BytesBody(pattern(upload.part_size)))
+            except BaseException as exc:
+                failed.append(exc)
+
+        putting = threading.Thread(target=put)
+        putting.start()
+        upload.stop()
+        upload.stop()
+        putting.join()
+        upload.abort()
+
+        assert [type(exc) for exc in failed] in ([], [Cancelled])
         assert nothing_at(storage, "d/a")
         assert keys(storage) == []
 

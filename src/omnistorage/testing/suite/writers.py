@@ -62,6 +62,17 @@ class Writers(Suite):
         assert len(back) == step * count
         assert all(back[n * step : (n + 1) * step] == piece for n in range(count))
 
+    def test_abort_of_a_writer_of_much(self, storage: Storage) -> None:
+        """An abort while parts are on their way leaves what was there before."""
+        storage.write_bytes("a", b"old")
+        writer = storage.open_writer("a", buffer_size=1 << 20)
+        for _ in range(11):
+            writer.write(bytes(1 << 20))
+        writer.abort()
+
+        assert storage.read_bytes("a") == b"old"
+        assert keys(storage) == ["a"]
+
     def test_writer_that_holds_several_parts(self, storage: Storage) -> None:
         """A buffer that is larger than a part of the service is no trouble, also at the end."""
         part = 1 << 20
