@@ -27,6 +27,7 @@ from s3_scenes import fresh_bucket
 from servers import Server
 
 FILES = "keys are paths of files there"
+NOT_FOUND = "with one copy of each, Swift does not find one in 120 times what is being replaced; boto3 sees it, too"
 TWICE = "a key that is put several times at once is listed twice from then on, in one case of a hundred"
 
 
@@ -139,6 +140,11 @@ class TestVersionsOnLocalstack(Claims):
 
 
 class TestSwift(DriverSuite):
+    unsteady: ClassVar[Mapping[str, str]] = {
+        "test_object_never_vanishes": NOT_FOUND,
+        "test_readers_see_whole_objects": NOT_FOUND,
+    }
+
     @pytest.fixture
     def driver(self, swift_s3: Server) -> S3Driver:
         return fresh_bucket(swift_s3)
