@@ -14,7 +14,7 @@ STREAMS: Final = 4
 """Parts side by side where no kill has to be thought of: nobody goes on with what was only written to."""
 
 ROOM: Final = 64 << 20
-"""Bytes of parts that are on their way at most, besides one; large parts are fewer."""
+"""Bytes of parts that are on their way at most, unless one alone is larger."""
 
 
 class Sending:
@@ -26,7 +26,7 @@ class Sending:
         put: Stores one part, from any thread.
         stop: Lets parts that are being put fail soon, as ``Upload.stop``.
         streams: Parts side by side; with 1 each is put where it is given.
-        room: Bytes on their way at most, besides one part.
+        room: Bytes on their way at most, unless one part alone is larger.
     """
 
     def __init__(

@@ -99,7 +99,7 @@ class S3Upload(Upload):
 
     def put_part(self, number: int, body: Body) -> None:
         if body.size is None or isinstance(body, BytesBody):
-            self.put_bytes(number, whole(body))
+            self.put_bytes(number, whole(body), progress=body.progress)
             return
         # Each thread has one buffer for all its parts: fresh memory costs as much as reading into it.
         buffer = getattr(self._buffers, "one", None)
