@@ -154,6 +154,8 @@ def make_context(ca_file: str, verify: bool) -> ssl.SSLContext:
         raise ConfigError(f"ca_file {ca_file!r} cannot be used: {reason(exc)}") from exc
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
+    # By default, a connection that is cut off looks like one that was ended in older Pythons, as 3.11.2.
+    context.options &= ~getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)
     if not verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
